@@ -1,0 +1,79 @@
+#!/usr/bin/env bun
+/** The command: arguments to options to a server, signals to a stop, faults to an exit code. */
+
+import { version } from '../package.json'
+import { helpText } from './config/help.ts'
+import { loadOptions } from './config/load.ts'
+import type { Options } from './config/options.ts'
+import { FAULTS, Fault } from './observe/errors.ts'
+import { createLog } from './observe/log.ts'
+import { systemPlatform } from './platform/platform.ts'
+import { type Server, startServer } from './server.ts'
+
+/** Signals closer together than this are one: a terminal and npm both pass on the same Ctrl-C. */
+const SAME_SIGNAL_MS = 300
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const loaded = loadOptions(process.argv.slice(2), process.env)
+  if (loaded.kind === 'help') return print(helpText(version))
+  if (loaded.kind === 'version') return print(`${version}\n`)
+  if (loaded.kind === 'wrong') return fail('config_invalid', loaded.messages.join('\n  '))
+
+  const log = createLog(systemPlatform.clock, (line) => console.log(line))
+  try {
+    const server = await startServer(loaded.options, process.env, systemPlatform, log.observe)
+    print(banner(loaded.options, server))
+    await firstSignal()
+    log.observe({ kind: 'stopping', graceMs: loaded.options.stopGraceMs })
+    await server.stop(loaded.options.stopGraceMs)
+    log.flush()
+    log.observe({ kind: 'stopped', ...server.backlog() })
+    return 0
+  } catch (error) {
+    if (error instanceof Fault) return fail(error.code, error.message)
+    throw error
+  }
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once: what was acked is in the journal. */
+function firstSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let firstAtMs: number | undefined
+    const hear = (signal: NodeJS.Signals) => {
+      const nowMs = systemPlatform.clock.monotonicMs()
+      firstAtMs ??= nowMs
+      if (nowMs - firstAtMs > SAME_SIGNAL_MS) process.exit(signal === 'SIGINT' ? 130 : 143)
+      resolve()
+    }
+    process.on('SIGTERM', hear)
+    process.on('SIGINT', hear)
+  })
+}
+
+function banner(options: Options, server: Server): string {
+  return `millrace ${version} listens on ${server.url}
+  journal   ${options.data}
+  objects   ${server.destination}
+  access    ${access(options.host)}
+Try:
+  curl -H 'Content-Type: application/json' -d '{"hello":"world"}' ${server.url}/payloads
+`
+}
+
+function access(host: string): string {
+  const local = host === '127.0.0.1' || host === 'localhost' || host === '::1'
+  if (local) return 'this machine only (--host 0.0.0.0 opens it); no tokens, no TLS yet'
+  return 'ANYBODY who reaches this address can post: there are no tokens and no TLS yet; put a proxy in front'
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+function fail(code: keyof typeof FAULTS, message: string): number {
+  process.stderr.write(`millrace: ${FAULTS[code].title} (${code}):\n  ${message}\n`)
+  return FAULTS[code].exitCode
+}

@@ -1,0 +1,232 @@
+/** The options, one row each: flags, environment, defaults, checks, `--help` and `docs/OPTIONS.md` all come out of here. */
+
+import { availableParallelism } from 'node:os'
+import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
+
+const MIB = 1024 ** 2
+const GIB = 1024 ** 3
+
+/** How a value is written. Numbers of kind `duration` are milliseconds, of kind `size` bytes. */
+export type OptionKind = 'count' | 'duration' | 'size' | 'text' | 'choice'
+
+/** One option. */
+export interface OptionRow {
+  kind: OptionKind
+  /** The flag, without its dashes. */
+  flag: string
+  /** The environment variable. */
+  env: string
+  /** As it would be written; undefined for none. */
+  default: string | undefined
+  /** What the default means, where it isn't a plain value. */
+  defaultMeans?: string
+  min?: number
+  max?: number
+  choices?: readonly string[]
+  /** What stands for the value in `--help`. */
+  value: string
+  /** One sentence. */
+  what: string
+}
+
+/** Every option, in the order people look for them. */
+export const OPTIONS = {
+  port: {
+    kind: 'count',
+    flag: 'port',
+    env: 'PORT',
+    default: '8080',
+    min: 0,
+    max: 65_535,
+    value: 'N',
+    what: 'The port to listen on; 0 takes a free one.',
+  },
+  host: {
+    kind: 'text',
+    flag: 'host',
+    env: 'HOST',
+    default: '127.0.0.1',
+    value: 'ADDRESS',
+    what: 'The address to listen on; 0.0.0.0 for every IPv4 address of this machine.',
+  },
+  data: {
+    kind: 'text',
+    flag: 'data',
+    env: 'MILLRACE_DATA',
+    default: './data',
+    value: 'DIR',
+    what: 'The directory of the journal; one process at a time uses it.',
+  },
+  to: {
+    kind: 'text',
+    flag: 'to',
+    env: 'MILLRACE_TO',
+    default: undefined,
+    defaultMeans: 'objects in the data directory',
+    value: 'PLACE',
+    what: 'Where objects go: s3://bucket/prefix, or a directory.',
+  },
+  compression: {
+    kind: 'choice',
+    flag: 'compression',
+    env: 'MILLRACE_COMPRESSION',
+    default: 'zstd',
+    choices: ['zstd', 'gzip', 'none'],
+    value: 'HOW',
+    what: 'How objects are compressed; segments that exist already keep what they were begun with.',
+  },
+  lingerMs: {
+    kind: 'duration',
+    flag: 'linger',
+    env: 'MILLRACE_LINGER',
+    default: '5s',
+    min: 10,
+    max: 3_600_000,
+    value: 'TIME',
+    what: 'The longest a payload waits for others before its segment is sealed and delivered.',
+  },
+  objectBytesMax: {
+    kind: 'size',
+    flag: 'object-bytes-max',
+    env: 'MILLRACE_OBJECT_BYTES_MAX',
+    default: '64MiB',
+    min: 64 * 1024,
+    max: 1 * GIB,
+    value: 'SIZE',
+    what: 'A segment is sealed at this size, and an object is closed at this size before compression.',
+  },
+  maxWorkers: {
+    kind: 'count',
+    flag: 'max-workers',
+    env: 'MAX_WORKERS',
+    default: '32',
+    min: 1,
+    max: 1024,
+    value: 'N',
+    what: 'How many segments are delivered at once.',
+  },
+  maxQueue: {
+    kind: 'count',
+    flag: 'max-queue',
+    env: 'MAX_QUEUE',
+    default: undefined,
+    defaultMeans: 'no bound but the journal’s bytes',
+    min: 1,
+    value: 'N',
+    what: 'How many payloads may be accepted and not yet stored; past it the answer is 503.',
+  },
+  journalBytesMax: {
+    kind: 'size',
+    flag: 'journal-bytes-max',
+    env: 'MILLRACE_JOURNAL_BYTES_MAX',
+    default: '10GiB',
+    min: 1 * MIB,
+    value: 'SIZE',
+    what: 'How large the journal may grow (and never into the last 5 % of the disk); past it the answer is 503.',
+  },
+  bodyBytesMax: {
+    kind: 'size',
+    flag: 'body-bytes-max',
+    env: 'MILLRACE_BODY_BYTES_MAX',
+    default: '16MiB',
+    min: 1024,
+    max: 256 * MIB,
+    value: 'SIZE',
+    what: 'The largest request body, after decompression; past it the answer is 413.',
+  },
+  intakeBytesMax: {
+    kind: 'size',
+    flag: 'intake-bytes-max',
+    env: 'MILLRACE_INTAKE_BYTES_MAX',
+    default: '64MiB',
+    min: 1 * MIB,
+    value: 'SIZE',
+    what: 'How many bytes of request bodies may be in memory at once; past it the answer is 503.',
+  },
+  bodyTimeoutMs: {
+    kind: 'duration',
+    flag: 'body-timeout',
+    env: 'MILLRACE_BODY_TIMEOUT',
+    default: '30s',
+    min: 100,
+    max: 3_600_000,
+    value: 'TIME',
+    what: 'How long a request body may take to arrive; past it the answer is 408.',
+  },
+  threads: {
+    kind: 'count',
+    flag: 'threads',
+    env: 'MILLRACE_THREADS',
+    default: String(Math.max(1, availableParallelism() - 1)),
+    defaultMeans: 'cores − 1, at least 1',
+    min: 1,
+    max: 256,
+    value: 'N',
+    what: 'How many threads encode and deliver.',
+  },
+  stopGraceMs: {
+    kind: 'duration',
+    flag: 'stop-grace',
+    env: 'MILLRACE_STOP_GRACE',
+    default: '20s',
+    min: 0,
+    max: 3_600_000,
+    value: 'TIME',
+    what: 'How long a stop waits for deliveries; what is left is delivered after the next start.',
+  },
+} as const satisfies Record<string, OptionRow>
+
+/** The options' values: numbers in milliseconds and bytes. */
+export interface Options {
+  port: number
+  host: string
+  data: string
+  to: string | undefined
+  compression: 'zstd' | 'gzip' | 'none'
+  lingerMs: number
+  objectBytesMax: number
+  maxWorkers: number
+  maxQueue: number | undefined
+  journalBytesMax: number
+  bodyBytesMax: number
+  intakeBytesMax: number
+  bodyTimeoutMs: number
+  threads: number
+  stopGraceMs: number
+}
+
+/** A value that was read, or what is allowed instead. */
+export type ReadValue = { kind: 'value'; value: string | number } | { kind: 'wrong'; allowed: string }
+
+/** Reads one option's text. */
+export function readOption(row: OptionRow, text: string): ReadValue {
+  const value = parseText(row, text)
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = row
+  if (value === undefined || (typeof value === 'number' && (value < min || value > max))) {
+    return { kind: 'wrong', allowed: allowedValues(row) }
+  }
+  return { kind: 'value', value }
+}
+
+function parseText(row: OptionRow, text: string): string | number | undefined {
+  if (row.kind === 'count') return /^\d+$/.test(text) ? Number(text) : undefined
+  if (row.kind === 'duration') return parseDuration(text)
+  if (row.kind === 'size') return parseSize(text)
+  if (row.kind === 'choice') return row.choices?.includes(text) ? text : undefined
+  return text === '' ? undefined : text
+}
+
+/** What an option takes, in words: the same in error messages, `--help` and the docs. */
+export function allowedValues(row: OptionRow): string {
+  const { min, max } = row
+  if (row.kind === 'choice') return (row.choices ?? []).join(', ')
+  if (row.kind === 'text') return 'any text but the empty one'
+  const show = row.kind === 'duration' ? formatDuration : row.kind === 'size' ? formatSize : String
+  const what = {
+    count: 'a whole number',
+    duration: 'a duration such as 500ms, 5s or 10m',
+    size: 'a size such as 64KiB, 16MiB or 10GiB',
+  }[row.kind]
+  if (min !== undefined && max !== undefined) return `${what} from ${show(min)} to ${show(max)}`
+  return min === undefined ? what : `${what} from ${show(min)}`
+}

@@ -1,0 +1,174 @@
+/** Delivers one sealed segment: reads its records, encodes them as objects, and puts each until it is stored. */
+
+import { dirname } from 'node:path'
+import type { Destination, OutgoingObject } from '../destination/destination.ts'
+import type { SegmentHeader } from '../journal/layout.ts'
+import { parseSegmentName, receiptPrefix } from '../journal/name.ts'
+import { readHeader, readPieces } from '../journal/reader.ts'
+import { readRecords, type StoredRecord } from '../journal/record.ts'
+import { setAside } from '../journal/recovery.ts'
+import type { Observer } from '../observe/events.ts'
+import type { OpenFile } from '../platform/files.ts'
+import type { Platform } from '../platform/platform.ts'
+import { createCompressor } from './compressor.ts'
+import { ObjectEncoder, PayloadSpans } from './encode.ts'
+import { objectName } from './object-name.ts'
+import { putUntilStored, type Trouble } from './patience.ts'
+import type { ByteBudget, Turn } from './turn.ts'
+
+const HOUR_MS = 3_600_000
+
+/** What a delivery works with; all deliveries of a thread share one. */
+export interface DeliveryContext {
+  platform: Platform
+  destination: Destination
+  /** Whose turn it is to encode: one at a time keeps memory flat. */
+  turn: Turn
+  /** The bytes of finished objects that are being put or wait for another try. */
+  bodies: ByteBudget
+  observe: Observer
+  signal: AbortSignal
+}
+
+/** What became of a segment: all of it is stored, or the delivery was told to stop before that. */
+export type Delivered =
+  | { kind: 'stored'; objects: string[]; payloads: number }
+  | { kind: 'stopped' }
+
+/** Delivers the sealed segment at `path`. Rejects only on a fault of this machine's disk or a bug; it may be repeated. */
+export async function deliver(
+  path: string,
+  context: DeliveryContext,
+  onTrouble: (trouble: Trouble) => void,
+): Promise<Delivered> {
+  const file = await context.platform.files.open(path, 'read')
+  try {
+    return await new Delivery(path, file, context, onTrouble).run()
+  } finally {
+    await file.close()
+  }
+}
+
+/** An object in the making, with what its name needs. */
+interface OpenObject {
+  encoder: ObjectEncoder
+  partition: { source: string; receivedAtMs: number }
+}
+
+class Delivery {
+  readonly #path: string
+  readonly #file: OpenFile
+  readonly #context: DeliveryContext
+  readonly #onTrouble: (trouble: Trouble) => void
+  readonly #spans = new PayloadSpans()
+  /** By source and hour. A segment of a few seconds has one, or two around a full hour, for each source. */
+  readonly #open = new Map<string, OpenObject>()
+  readonly #stored: string[] = []
+  #payloads = 0
+  #parts = 0
+  #leaveTurn = () => {}
+
+  constructor(path: string, file: OpenFile, context: DeliveryContext, onTrouble: (trouble: Trouble) => void) {
+    this.#path = path
+    this.#file = file
+    this.#context = context
+    this.#onTrouble = onTrouble
+  }
+
+  async run(): Promise<Delivered> {
+    this.#leaveTurn = await this.#context.turn.take()
+    try {
+      const header = await readHeader(this.#file)
+      // Recovery has refused newer versions, so that this header was damaged: the whole file is set aside.
+      if (header.kind !== 'header') await this.#setAside(0, await this.#file.size())
+      else if (!(await this.#deliverPieces(header.header))) return { kind: 'stopped' }
+      return { kind: 'stored', objects: this.#stored, payloads: this.#payloads }
+    } finally {
+      this.#leaveTurn()
+    }
+  }
+
+  async #deliverPieces(header: SegmentHeader): Promise<boolean> {
+    const prefix = receiptPrefix(header)
+    for await (const piece of readPieces(this.#file)) {
+      if (piece.kind !== 'frame') {
+        await this.#setAside(piece.offset, piece.bytes)
+      } else if (piece.header.kind === 'records') {
+        let place = piece.header.firstRecord
+        for (const record of readRecords(piece.body)) {
+          if (!(await this.#encode(header, prefix + place, record))) return false
+          place += 1
+        }
+      }
+    }
+    for (const object of this.#open.values()) {
+      if (!(await this.#finish(header, object))) return false
+    }
+    return true
+  }
+
+  async #encode(header: SegmentHeader, receipt: string, record: StoredRecord): Promise<boolean> {
+    this.#spans.of(record)
+    const { spans, version } = this.#spans
+    if (spans.count === 0) return true
+    const key = `${record.source}/${Math.floor(record.receivedAtMs / HOUR_MS)}`
+    let object = this.#objectFor(key, header, record)
+    object.encoder.begin(receipt, record, version)
+    for (let index = 0; index < spans.count; index++) {
+      const start = spans.starts[index] as number
+      const end = spans.ends[index] as number
+      while (!object.encoder.line(index, start, end)) await object.encoder.flush()
+      if (object.encoder.bytes < header.objectBytesMax) continue
+      // `finish` gives the turn away: the frame and its spans are this delivery's own, so that they stay as they are.
+      this.#open.delete(key)
+      if (!(await this.#finish(header, object))) return false
+      object = this.#objectFor(key, header, record)
+      object.encoder.begin(receipt, record, version)
+    }
+    return true
+  }
+
+  #objectFor(key: string, header: SegmentHeader, record: StoredRecord): OpenObject {
+    let object = this.#open.get(key)
+    if (!object) {
+      const encoder = new ObjectEncoder(createCompressor(header.compression))
+      object = { encoder, partition: { source: record.source, receivedAtMs: record.receivedAtMs } }
+      this.#open.set(key, object)
+    }
+    return object
+  }
+
+  /** Ends an object and puts it until it is stored; others encode meanwhile. False when told to stop. */
+  async #finish(header: SegmentHeader, { encoder, partition }: OpenObject): Promise<boolean> {
+    if (encoder.payloads === 0) return true
+    const { body, sha256 } = await encoder.end()
+    const name = objectName(header, partition, this.#parts)
+    this.#parts += 1
+    const { bodies, turn, destination, platform, signal } = this.#context
+    await bodies.take(body.length)
+    this.#leaveTurn()
+    try {
+      const object: OutgoingObject = {
+        name,
+        body,
+        sha256,
+        contentType: 'application/x-ndjson',
+        contentEncoding: header.compression === 'none' ? undefined : header.compression,
+      }
+      const patience = { clock: platform.clock, random: platform.random, destination, signal, onTrouble: this.#onTrouble }
+      if (!(await putUntilStored(object, patience))) return false
+    } finally {
+      bodies.give(body.length)
+    }
+    this.#stored.push(name)
+    this.#payloads += encoder.payloads
+    this.#leaveTurn = await turn.take()
+    return true
+  }
+
+  async #setAside(offset: number, bytes: number): Promise<void> {
+    const { platform, observe } = this.#context
+    const number = parseSegmentName(this.#path.slice(dirname(this.#path).length + 1))?.number ?? 0
+    await setAside(platform.files, dirname(this.#path), this.#file, { path: this.#path, number, offset, bytes }, observe)
+  }
+}

@@ -1,0 +1,51 @@
+/** Puts one object for as long as it takes: exponential backoff with full jitter, long pauses while it is parked. */
+
+import type { Destination, OutgoingObject } from '../destination/destination.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Random } from '../platform/random.ts'
+
+/** Pauses after a passing fault: up to 0.1 s after the first, up to 15 s in the end. */
+const RETRY_PAUSE_MS = { first: 100, max: 15_000 }
+/** Pauses while somebody has to mend the destination: 1 s at first, up to 60 s in the end. */
+const PARKED_PAUSE_MS = { first: 1000, max: 60_000 }
+
+/** What delivery tells of an object that isn't stored yet. */
+export interface Trouble {
+  kind: 'retry' | 'park'
+  object: string
+  reason: string
+  /** How often it was tried. */
+  attempt: number
+  /** How long until it is tried again. */
+  pauseMs: number
+}
+
+/** What waiting needs. */
+export interface PatienceContext {
+  clock: Clock
+  random: Random
+  destination: Destination
+  onTrouble: (trouble: Trouble) => void
+  signal: AbortSignal
+}
+
+/** Resolves once the object is stored: true; or when `signal` aborts: false. */
+export async function putUntilStored(object: OutgoingObject, context: PatienceContext): Promise<boolean> {
+  const { clock, random, destination, onTrouble, signal } = context
+  for (let attempt = 1; !signal.aborted; attempt++) {
+    const outcome = await destination.put(object, signal)
+    if (outcome.kind === 'stored') return true
+    if (signal.aborted) return false
+    const pauseMs =
+      outcome.kind === 'retry'
+        ? random.unit() * growing(RETRY_PAUSE_MS, attempt)
+        : (0.5 + random.unit() / 2) * growing(PARKED_PAUSE_MS, attempt)
+    onTrouble({ kind: outcome.kind, object: object.name, reason: outcome.reason, attempt, pauseMs })
+    await clock.sleep(pauseMs, signal)
+  }
+  return false
+}
+
+function growing(pause: { first: number; max: number }, attempt: number): number {
+  return Math.min(pause.max, pause.first * 2 ** Math.min(attempt - 1, 30))
+}

@@ -1,0 +1,28 @@
+/** A delivery thread's entry: takes segments by message and answers with what became of them. */
+
+import { parentPort, workerData } from 'node:worker_threads'
+import { openPlace } from '../destination/place.ts'
+import { systemPlatform } from '../platform/platform.ts'
+import { type DeliveryContext, deliver } from './deliver.ts'
+import type { DeliverMessage, ThreadMessage, ThreadStart } from './messages.ts'
+import { ByteBudget, Turn } from './turn.ts'
+
+const start = workerData as ThreadStart
+const say = (message: ThreadMessage) => parentPort?.postMessage(message)
+
+const context: DeliveryContext = {
+  platform: systemPlatform,
+  destination: openPlace(start.place, systemPlatform, process.env),
+  turn: new Turn(),
+  bodies: new ByteBudget(start.bodyBytesMax),
+  observe: (event) => say({ kind: 'event', event }),
+  // The thread is ended from outside; a delivery that is cut off is repeated after the next start.
+  signal: new AbortController().signal,
+}
+
+parentPort?.on('message', ({ job, path }: DeliverMessage) => {
+  deliver(path, context, (trouble) => say({ kind: 'trouble', job, trouble })).then(
+    (delivered) => say({ kind: 'done', job, delivered }),
+    (error: unknown) => say({ kind: 'failed', job, reason: error instanceof Error ? (error.stack ?? error.message) : `${error}` }),
+  )
+})

@@ -1,0 +1,132 @@
+/** The delivery threads as the server sees them: segments in, outcomes back, a dead thread replaced and its jobs run again. */
+
+import { Worker } from 'node:worker_threads'
+import type { SealedSegment } from '../journal/journal.ts'
+import type { Observer } from '../observe/events.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Delivered } from './deliver.ts'
+import type { DeliverMessage, ThreadMessage, ThreadStart } from './messages.ts'
+
+/** The pause before a job is run again whose thread died or whose disk failed it. */
+const CRASH_PAUSE_MS = 1000
+
+interface Job {
+  resolve: (delivered: Delivered) => void
+  reject: (error: Error) => void
+}
+
+interface Thread {
+  worker: Worker
+  dead: boolean
+  jobs: Map<number, Job>
+}
+
+/** A fixed number of threads, each with any number of deliveries under way. */
+export class DeliveryThreads {
+  readonly #start: ThreadStart
+  readonly #clock: Clock
+  readonly #observe: Observer
+  readonly #threads: Thread[]
+  readonly #parked = new Map<number, string>()
+  #jobs = 0
+  #stopped = false
+
+  constructor(count: number, start: ThreadStart, clock: Clock, observe: Observer) {
+    this.#start = start
+    this.#clock = clock
+    this.#observe = observe
+    this.#threads = Array.from({ length: count }, () => this.#spawn())
+  }
+
+  /** Why the destination takes nothing until somebody mends it; undefined when it isn't parked. */
+  get parked(): string | undefined {
+    for (const reason of this.#parked.values()) return reason
+    return undefined
+  }
+
+  /** Delivers a segment, however often it takes. Rejects only when the threads are stopped. */
+  async deliver(segment: SealedSegment): Promise<Delivered> {
+    for (;;) {
+      try {
+        return await this.#attempt(segment)
+      } catch (error) {
+        if (this.#stopped) throw error
+        this.#observe({ kind: 'delivery-crash', reason: (error as Error).message })
+        await this.#clock.sleep(CRASH_PAUSE_MS)
+      }
+    }
+  }
+
+  /** Ends the threads at once, whatever they are doing. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
+  }
+
+  #attempt(segment: SealedSegment): Promise<Delivered> {
+    const thread = this.#leastBusy()
+    const job = ++this.#jobs
+    return new Promise((resolve, reject) => {
+      thread.jobs.set(job, { resolve, reject })
+      const message: DeliverMessage = { job, path: segment.path }
+      thread.worker.postMessage(message)
+    })
+  }
+
+  /** A dead thread is replaced when it is next needed, so that one that can't start isn't started in a tight loop. */
+  #leastBusy(): Thread {
+    const least = this.#threads.reduce((least, next) => (next.jobs.size < least.jobs.size ? next : least))
+    if (!least.dead) return least
+    const fresh = this.#spawn()
+    this.#threads[this.#threads.indexOf(least)] = fresh
+    return fresh
+  }
+
+  #spawn(): Thread {
+    const worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: this.#start })
+    const thread: Thread = { worker, dead: false, jobs: new Map() }
+    worker.on('message', (message: ThreadMessage) => this.#hear(thread, message))
+    // An 'error' is always followed by 'exit', which does the work; it only has to be listened to.
+    let reason = 'the thread ended'
+    worker.on('error', (error) => {
+      reason = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    })
+    worker.on('exit', () => this.#bury(thread, reason))
+    return thread
+  }
+
+  #bury(thread: Thread, reason: string): void {
+    thread.dead = true
+    const jobs = [...thread.jobs]
+    thread.jobs.clear()
+    for (const [number, job] of jobs) {
+      this.#settle(number)
+      job.reject(new Error(`a delivery thread died: ${reason}`))
+    }
+  }
+
+  #hear(thread: Thread, message: ThreadMessage): void {
+    if (message.kind === 'event') return this.#observe(message.event)
+    if (message.kind === 'trouble') return this.#note(message)
+    const job = thread.jobs.get(message.job)
+    thread.jobs.delete(message.job)
+    this.#settle(message.job)
+    if (message.kind === 'done') job?.resolve(message.delivered)
+    else job?.reject(new Error(message.reason))
+  }
+
+  #note({ job, trouble }: Extract<ThreadMessage, { kind: 'trouble' }>): void {
+    const { object, reason, attempt, pauseMs } = trouble
+    if (trouble.kind === 'park') {
+      this.#parked.set(job, reason)
+      this.#observe({ kind: 'destination-parked', object, reason, pauseMs })
+    } else {
+      this.#settle(job)
+      this.#observe({ kind: 'delivery-retry', object, reason, attempt, pauseMs })
+    }
+  }
+
+  #settle(job: number): void {
+    if (this.#parked.delete(job) && this.#parked.size === 0) this.#observe({ kind: 'destination-resumed' })
+  }
+}

@@ -1,0 +1,29 @@
+/** What `--to` can name, as plain data that can be sent to a thread, and how each becomes a destination. */
+
+import type { Platform } from '../platform/platform.ts'
+import type { Destination } from './destination.ts'
+import { directoryDestination } from './directory.ts'
+import { s3Destination } from './s3.ts'
+import { keysProvider, S3Credentials } from './s3-credentials.ts'
+import { type Environment, type S3Place, s3OptionsFrom } from './s3-options.ts'
+
+/** A place that objects go to. Holds no secret. */
+export type Place = { kind: 'directory'; root: string } | { kind: 's3'; place: S3Place }
+
+/** Reads `--to`: `s3://bucket/prefix`, or a directory's path. Returns what is wrong as a text. */
+export function parsePlace(to: string, env: Environment): Place | string {
+  if (/^s3:/i.test(to)) {
+    const read = s3OptionsFrom(to, env)
+    return read.kind === 'ok' ? { kind: 's3', place: read.options } : read.error
+  }
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(to)) return `'${to.split(':')[0]}' is not a kind of destination`
+  return { kind: 'directory', root: to }
+}
+
+/** Opens a place. `env` is where S3 credentials may stand. */
+export function openPlace(place: Place, platform: Platform, env: Environment): Destination {
+  if (place.kind === 'directory') return directoryDestination(place.root, platform.files)
+  const provider = keysProvider(env, place.place.endpoint === undefined ? place.place.region : undefined)
+  const credentials = new S3Credentials(provider, platform.clock)
+  return s3Destination({ ...place.place, credentials, clock: platform.clock })
+}

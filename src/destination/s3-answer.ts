@@ -1,0 +1,187 @@
+/** What an S3 answer, or the lack of one, means for the object: one table from error code or status to outcome. */
+
+import type { PutOutcome } from './destination.ts'
+import type { S3Place } from './s3-options.ts'
+
+/** An answer as far as it matters. */
+export interface S3Answer {
+  status: number
+  headers: Headers
+  /** The start of the body, where an error's XML is. */
+  text: string
+}
+
+/** What has to be done besides reporting the outcome. */
+export type Remedy = 'none' | 'forget-keys' | 'keys-expired' | 'omit-acl'
+
+/** An outcome and its remedy. */
+export interface Judgement {
+  outcome: PutOutcome
+  remedy: Remedy
+}
+
+interface Facts {
+  place: S3Place
+  answer: S3Answer
+  nowMs: number
+}
+
+interface Row {
+  kind: PutOutcome['kind']
+  /** What to do about it, where that is known. */
+  advice?: string | ((facts: Facts) => string)
+  remedy?: Remedy
+}
+
+const RETRY: Row = { kind: 'retry' }
+const OTHER_REGION: Row = { kind: 'park', advice: regionAdvice }
+const EXPIRED: Row = { kind: 'park', advice: 'Its credentials have expired: renew them', remedy: 'keys-expired' }
+const WRONG_KEY = 'Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile or the role'
+const KMS = 'Check the KMS key that the bucket encrypts with, and that these credentials may use it'
+const NO_ACL: Row = { kind: 'retry', advice: 'Trying again without x-amz-acl', remedy: 'omit-acl' }
+
+/** By error code, then by status, then by the status's class. Codes say more than statuses, so they come first. */
+const ROWS: Readonly<Record<string, Row>> = {
+  ConditionalRequestConflict: RETRY,
+  OperationAborted: RETRY,
+  RequestTimeout: RETRY,
+  BadDigest: RETRY,
+  IncompleteBody: RETRY,
+  XAmzContentSHA256Mismatch: RETRY,
+  SlowDown: RETRY,
+  Throttling: RETRY,
+  ThrottlingException: RETRY,
+  'KMS.ThrottlingException': RETRY,
+  'KMS.DependencyTimeoutException': RETRY,
+  'KMS.KMSInternalException': RETRY,
+
+  ExpiredToken: EXPIRED,
+  ExpiredTokenException: EXPIRED,
+  TokenRefreshRequired: EXPIRED,
+  InvalidToken: EXPIRED,
+  RequestExpired: EXPIRED,
+
+  AccessDenied: { kind: 'park', advice: permissionAdvice, remedy: 'forget-keys' },
+  InvalidAccessKeyId: { kind: 'park', advice: WRONG_KEY, remedy: 'forget-keys' },
+  SignatureDoesNotMatch: { kind: 'park', advice: WRONG_KEY, remedy: 'forget-keys' },
+  RequestTimeTooSkewed: { kind: 'park', advice: clockAdvice },
+  NoSuchBucket: { kind: 'park', advice: ({ place }) => `Create bucket '${place.bucket}', or correct its name` },
+  AuthorizationHeaderMalformed: OTHER_REGION,
+  PermanentRedirect: OTHER_REGION,
+  TemporaryRedirect: OTHER_REGION,
+  // Buckets made since 2023 take no ACL. Without one an object is private too.
+  AccessControlListNotSupported: NO_ACL,
+  'KMS.*': { kind: 'park', advice: KMS },
+
+  '2xx': { kind: 'stored' },
+  '3xx': OTHER_REGION,
+  '408': RETRY,
+  '412': { kind: 'stored' },
+  '429': RETRY,
+  '4xx': { kind: 'park' },
+  '501': { kind: 'park', advice: 'This store has no PUT with If-None-Match, which storing once needs: use one that has' },
+  '5xx': RETRY,
+}
+
+/** How much of a store's own words goes into a reason. */
+const MESSAGE_CHARACTERS_MAX = 300
+
+/** Judges an answer to a PUT with `If-None-Match: *`. */
+export function judge(answer: S3Answer, place: S3Place, nowMs: number): Judgement {
+  const code = element(answer.text, 'Code') ?? ''
+  const row = rowFor(answer, code)
+  if (row.kind === 'stored') {
+    const already = answer.status === 412
+    if (already || answer.headers.has('etag')) return { outcome: { kind: 'stored', already }, remedy: 'none' }
+    // S3 names what it stored. Whatever else says 200 (a web server, a login page) has stored nothing.
+    const reason = `${where(place)}: ${answer.status} without an ETag. This is not an S3 store: check AWS_ENDPOINT_URL_S3`
+    return { outcome: { kind: 'park', reason }, remedy: 'none' }
+  }
+  const facts = { place, answer, nowMs }
+  const advice = typeof row.advice === 'function' ? row.advice(facts) : row.advice
+  const message = element(answer.text, 'Message')
+  const request = answer.headers.get('x-amz-request-id')
+  const reason = [
+    `${where(place)}: ${answer.status}`,
+    code === '' ? '' : ` ${code}`,
+    message === undefined ? '' : `: ${message.slice(0, MESSAGE_CHARACTERS_MAX).replace(/\.+$/, '')}`,
+    request === null ? '' : ` (request ${request})`,
+    advice === undefined ? '' : `. ${advice}`,
+  ].join('')
+  return { outcome: { kind: row.kind, reason: oneLine(reason) }, remedy: row.remedy ?? 'none' }
+}
+
+/** What a fetch that brought no answer means. */
+export function judgeFailure(error: unknown, place: S3Place): PutOutcome {
+  const { code = '', message = String(error) } = error as { code?: unknown; message?: string }
+  const name = String(code)
+  const known = FAILURES[name] ?? message.slice(0, MESSAGE_CHARACTERS_MAX)
+  if (CERTIFICATE.test(name)) {
+    const reason = `${where(place)}: its certificate is not trusted (${name}). Mend it, or set NODE_EXTRA_CA_CERTS`
+    return { kind: 'park', reason }
+  }
+  return { kind: 'retry', reason: oneLine(`${where(place)}: no answer: ${known}`) }
+}
+
+/** How a place is named in a reason. */
+export function where({ bucket, endpoint }: S3Place): string {
+  return endpoint === undefined ? `s3://${bucket}` : `s3://${bucket} at ${endpoint}`
+}
+
+const FAILURES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the connection was closed',
+  ENOTFOUND: 'its host name is unknown to DNS',
+  EPROTO: 'the TLS handshake failed',
+}
+/** OpenSSL's and Bun's names for certificates that fail verification. */
+const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET|DECODE|DECRYPT)|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE/
+
+function rowFor(answer: S3Answer, code: string): Row {
+  const { status, text } = answer
+  if (status === 501 && /x-amz-acl/i.test(text)) return NO_ACL
+  // Only refusals are read for a code: no code may turn a refusal into `stored`, nor the other way round.
+  const byCode = status >= 300 && status !== 412 ? own(code) : undefined
+  const kms = code.startsWith('KMS.') ? own('KMS.*') : undefined
+  return byCode ?? kms ?? own(String(status)) ?? own(`${Math.floor(status / 100)}xx`) ?? { kind: 'park' }
+}
+
+function own(key: string): Row | undefined {
+  return Object.hasOwn(ROWS, key) ? ROWS[key] : undefined
+}
+
+function regionAdvice({ place, answer }: Facts): string {
+  const { headers, text } = answer
+  const endpointRegion = /\bs3[.-]([a-z]{2}(?:-[a-z]+)+-\d)\./.exec(element(text, 'Endpoint') ?? '')?.[1]
+  const region = headers.get('x-amz-bucket-region') ?? element(text, 'Region') ?? endpointRegion
+  if (region !== undefined && region !== place.region) {
+    return `The bucket is in ${region}, not ${place.region}: set AWS_REGION=${region}`
+  }
+  const location = URL.parse(headers.get('location') ?? '')?.origin
+  const target = location === undefined ? '' : ` (it points to ${location})`
+  return `Requests are sent elsewhere${target}: check AWS_REGION and AWS_ENDPOINT_URL_S3`
+}
+
+function permissionAdvice({ place }: Facts): string {
+  const keys = place.prefix === '' ? '*' : `${place.prefix}/*`
+  return `Allow these credentials s3:PutObject and s3:PutObjectAcl on arn:aws:s3:::${place.bucket}/${keys}`
+}
+
+function clockAdvice({ answer, nowMs }: Facts): string {
+  const theirs = Date.parse(element(answer.text, 'ServerTime') ?? answer.headers.get('date') ?? '')
+  if (Number.isNaN(theirs)) return "Set this machine's clock"
+  const seconds = Math.round((nowMs - theirs) / 1000)
+  return `This machine's clock is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} the store's: set it`
+}
+
+/** The text of the first `<name>` element; tolerant, since some answers are cut, and some aren't XML at all. */
+function element(xml: string, name: string): string | undefined {
+  const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1]
+  return text?.replace(/&(lt|gt|quot|apos|amp);/g, (_, entity: string) => ENTITIES[entity] ?? '').trim()
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' }
+
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\s]+/gu, ' ').trim()
+}

@@ -1,0 +1,27 @@
+/** Refusals: values inside intake, RFC 9457 `application/problem+json` on the wire. */
+
+import { PROBLEMS, type ProblemCode } from '../observe/errors.ts'
+
+/** Why a request was refused. Members beside `code` and `detail` go into the answer as they are. */
+export interface Refusal {
+  code: ProblemCode
+  /** What is wrong with this one request, and what to do. */
+  detail: string
+  /** For 503: how long the client had better wait. */
+  retryAfterSeconds?: number
+  members?: Readonly<Record<string, unknown>>
+  headers?: Readonly<Record<string, string>>
+}
+
+/** A problem's type is its name, not an address: there is nothing to fetch. `docs/ERRORS.md` explains the codes. */
+const TYPE_BASE = 'urn:problem:millrace:'
+
+/** The answer for a refusal. */
+export function problemResponse(refusal: Refusal): Response {
+  const { status, title } = PROBLEMS[refusal.code]
+  const { code, detail, members, retryAfterSeconds } = refusal
+  const body = { type: TYPE_BASE + code, title, status, code, detail, ...members }
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json', ...refusal.headers }
+  if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds)
+  return new Response(JSON.stringify(body), { status, headers })
+}

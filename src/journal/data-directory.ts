@@ -1,0 +1,64 @@
+/** The data directory: locked by one process, with the node's id in it and a directory for each lane's journal. */
+
+import { join } from 'node:path'
+import { Fault } from '../observe/errors.ts'
+import type { FileLock } from '../platform/lock.ts'
+import type { Platform } from '../platform/platform.ts'
+
+/** An opened data directory. */
+export interface DataDirectory {
+  /** 8 characters, made once and kept in `data/node`; object names and receipts start with it. */
+  node: string
+  laneDirectory(lane: number): string
+  /** Gives up the lock. */
+  release(): void
+}
+
+/** Takes the lock or says who holds it; `lockFile` of the platform, or a test's own. */
+export type TakeLock = (path: string) => FileLock | { heldBy: string }
+
+/** Letters and digits that nobody mistakes for one another. */
+const NODE_ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'
+
+/** Makes the directory if there is none, locks it, and reads or makes the node's id. */
+export async function openDataDirectory(
+  platform: Platform,
+  takeLock: TakeLock,
+  directory: string,
+): Promise<DataDirectory> {
+  const { files } = platform
+  try {
+    await files.makeDirectory(directory)
+    const lock = takeLock(join(directory, 'lock'))
+    if ('heldBy' in lock) {
+      const who = lock.heldBy ? `process ${lock.heldBy}` : 'another process'
+      const message = `${directory} is in use by ${who}. Stop it, or give this one a directory of its own with --data.`
+      throw new Fault('data_locked', message)
+    }
+    const node = await readOrMakeNode(platform, join(directory, 'node'))
+    return { node, laneDirectory: (lane) => join(directory, `lane-${lane}`), release: () => lock.release() }
+  } catch (error) {
+    if (error instanceof Fault) throw error
+    throw new Fault('data_unusable', `${directory}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+async function readOrMakeNode({ files, random }: Platform, path: string): Promise<string> {
+  if ((await files.sizeOf(path)) !== undefined) {
+    const file = await files.open(path, 'read')
+    const bytes = new Uint8Array(64)
+    const count = await file.read(bytes, 0).finally(() => file.close())
+    const node = Buffer.from(bytes.subarray(0, count)).toString('latin1').trim()
+    if (/^[a-z0-9]{1,12}$/.test(node)) return node
+    throw new Error(`${path} does not hold a node id (1 to 12 of a-z and 0-9); restore it, or remove it to get a new one`)
+  }
+  const node = Array.from(random.bytes(8), (byte) => NODE_ALPHABET[byte % 32]).join('')
+  // Written aside and renamed, so that a crash never leaves half an id.
+  const file = await files.open(`${path}.new`, 'replace')
+  await file.write(Buffer.from(`${node}\n`), 0)
+  await file.datasync()
+  await file.close()
+  await files.rename(`${path}.new`, path)
+  await files.syncDirectory(join(path, '..'))
+  return node
+}

@@ -1,0 +1,292 @@
+/**
+ * The journal itself: group commit into segment files. What arrives while one `fdatasync` runs is written as the next
+ * frame and synced once for all of it. Frames go to one file, one after the other, so only the last can ever be torn.
+ */
+
+import type { Observer } from '../observe/events.ts'
+import type { Timer } from '../platform/clock.ts'
+import type { Platform } from '../platform/platform.ts'
+import { AppendError, type AppendRefusal, type Journal, type NewRecord, type SealedSegment } from './journal.ts'
+import type { Compression } from './layout.ts'
+import { recordBytes } from './record.ts'
+import { recover } from './recovery.ts'
+import { Segment } from './segment.ts'
+import { Stage } from './stage.ts'
+
+/** What a file journal needs to know. */
+export interface JournalOptions {
+  /** The lane's own directory. */
+  directory: string
+  node: string
+  lane: number
+  /** A segment with records is sealed at this age. */
+  lingerMs: number
+  /** A segment is sealed before it grows past this (a single larger record gets a segment of its own). */
+  segmentBytesMax: number
+  /** How objects made from new segments will be compressed and cut: kept in each segment's header. */
+  compression: Compression
+  objectBytesMax: number
+}
+
+/** A frame's usual longest body; what arrives beyond it while a sync runs waits for the frame after. */
+const FRAME_BYTES = 1 << 20
+/** The pause before a journal that could not write tries again. */
+const TROUBLE_PAUSE_MS = 1000
+
+interface Waiting {
+  record: NewRecord
+  resolve: (receipt: string) => void
+  reject: (error: AppendError) => void
+}
+
+/** Opens the journal: recovers what is there, then takes records. `onSealed` hears of every segment to be delivered. */
+export async function openJournal(
+  platform: Platform,
+  options: JournalOptions,
+  observe: Observer,
+  onSealed: (segment: SealedSegment) => void,
+): Promise<Journal> {
+  await platform.files.makeDirectory(options.directory)
+  const recovered = await recover(platform.files, options.directory, observe)
+  const journal = new FileJournal(platform, options, observe, onSealed, recovered.lastNumber)
+  await journal.start(recovered.sealed)
+  for (const path of recovered.empty) await platform.files.remove(path)
+  return journal
+}
+
+class FileJournal implements Journal {
+  payloads = 0
+  bytes = 0
+  trouble: AppendRefusal | undefined
+  readonly #platform: Platform
+  readonly #options: JournalOptions
+  readonly #observe: Observer
+  readonly #onSealed: (segment: SealedSegment) => void
+  #lastNumber: number
+  #segment: Segment | undefined
+  /** Collects records; `#writing` is on its way to the disk. They change places at each commit. */
+  #filling = new Stage(FRAME_BYTES)
+  #writing = new Stage(FRAME_BYTES)
+  /** Records that did not fit the stage being filled, oldest first. Bounded by intake's bytes in flight. */
+  #overflow: Waiting[] = []
+  #running: Promise<void> | undefined
+  #closing = false
+  #sealWanted = false
+  #linger: Timer | undefined
+  #retry: Timer | undefined
+  /** Segments being sealed, in order, beside the commits to the next one. */
+  #sealing: Promise<void> = Promise.resolve()
+
+  constructor(
+    platform: Platform,
+    options: JournalOptions,
+    observe: Observer,
+    onSealed: (segment: SealedSegment) => void,
+    lastNumber: number,
+  ) {
+    this.#platform = platform
+    this.#options = options
+    this.#observe = observe
+    this.#onSealed = onSealed
+    this.#lastNumber = lastNumber
+  }
+
+  /** Opens the first segment and announces the recovered ones. */
+  async start(recovered: readonly SealedSegment[]): Promise<void> {
+    this.#segment = await this.#createSegment()
+    if (recovered.length === 0) return
+    for (const segment of recovered) {
+      this.payloads += segment.payloads
+      this.bytes += segment.bytes
+    }
+    this.#observe({
+      kind: 'journal-recovered',
+      segments: recovered.length,
+      payloads: this.payloads,
+      bytes: recovered.reduce((sum, segment) => sum + segment.bytes, 0),
+    })
+    for (const segment of recovered) this.#onSealed(segment)
+  }
+
+  append(record: NewRecord): Promise<string> {
+    return new Promise((resolve, reject) => {
+      if (this.#closing) return reject(new AppendError('stopping', 'the journal is closing'))
+      if (this.trouble) return reject(new AppendError(this.trouble, 'the journal cannot be written just now'))
+      this.payloads += record.payloads
+      this.bytes += recordBytes(record)
+      if (this.#overflow.length > 0 || !this.#filling.add(record, resolve, reject)) {
+        this.#overflow.push({ record, resolve, reject })
+      }
+      this.#run()
+    })
+  }
+
+  async remove(segment: SealedSegment): Promise<void> {
+    await this.#platform.files.remove(segment.path)
+    this.payloads -= segment.payloads
+    this.bytes -= segment.bytes
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    this.#retry?.cancel()
+    while (this.#running) await this.#running
+    this.#linger?.cancel()
+    // An empty one stays as it is: its name is how the next start knows the highest number ever used.
+    if (this.#segment?.records === 0) await this.#segment.abandon()
+    else if (this.#segment) this.#sealBeside(this.#segment)
+    this.#segment = undefined
+    await this.#sealing
+  }
+
+  /** Starts the commit loop unless it runs. It begins a turn later, so that what arrives together is written together. */
+  #run(): void {
+    this.#running ??= Promise.resolve()
+      .then(() => this.#commitAll())
+      .finally(() => {
+        this.#running = undefined
+      })
+  }
+
+  async #commitAll(): Promise<void> {
+    while (this.#filling.records > 0 || this.#overflow.length > 0 || this.#sealWanted) {
+      if (this.trouble) return this.#refuseAll(this.trouble, 'the journal cannot be written just now')
+      this.#fillFromOverflow()
+      const stage = this.#filling
+      this.#filling = this.#writing
+      this.#writing = stage
+      try {
+        await this.#rotate(stage.frameBytes)
+      } catch (error) {
+        return this.#enterTrouble(error, stage)
+      }
+      const segment = this.#segment
+      if (!segment || stage.records === 0) continue
+      const { records, payloads, frameBytes } = stage
+      const firstRecord = segment.records
+      try {
+        await segment.commit(stage.frame(firstRecord), records, payloads)
+      } catch (error) {
+        return this.#giveUp(segment, stage, error)
+      }
+      this.bytes += frameBytes - stage.recordBytes
+      if (firstRecord === 0) this.#startLinger()
+      stage.settle(segment.receiptPrefix, firstRecord)
+    }
+  }
+
+  /** Seals the open segment when it is due or has no room for `nextBytes` more, and opens the next. */
+  async #rotate(nextBytes: number): Promise<void> {
+    const full = this.#segment
+    if (full) {
+      const tooLarge = full.reservedBytes + nextBytes > this.#options.segmentBytesMax
+      if (full.records === 0 || !(this.#sealWanted || tooLarge)) {
+        this.#sealWanted = false
+        return
+      }
+    }
+    // The next file exists before the full one is renamed: the highest number ever used is always on the disk.
+    this.#segment = await this.#createSegment()
+    this.#sealWanted = false
+    this.#linger?.cancel()
+    if (full) this.#sealBeside(full)
+  }
+
+  async #createSegment(): Promise<Segment> {
+    const { directory, node, lane, compression, objectBytesMax } = this.#options
+    const tag = Buffer.from(this.#platform.random.bytes(4)).toString('hex')
+    const number = this.#lastNumber + 1
+    const createdAtMs = this.#platform.clock.nowMs()
+    const header = { node, lane, number, tag, createdAtMs, compression, objectBytesMax }
+    this.#lastNumber = number
+    const segment = await Segment.create(this.#platform.files, directory, header)
+    this.bytes += segment.reservedBytes
+    return segment
+  }
+
+  #startLinger(): void {
+    this.#linger = this.#platform.clock.after(this.#options.lingerMs, () => {
+      this.#sealWanted = true
+      this.#run()
+    })
+  }
+
+  /** Seals and announces a segment while the next one already takes records. */
+  #sealBeside(segment: Segment): void {
+    this.#sealing = this.#sealing.then(() => segment.seal()).then(() => this.#publish(segment))
+  }
+
+  async #publish(segment: Segment): Promise<void> {
+    try {
+      const sealed = await segment.publish()
+      this.bytes += (sealed?.bytes ?? 0) - segment.reservedBytes
+      if (!sealed) return
+      this.#observe({ kind: 'segment-sealed', segment: sealed.number, payloads: sealed.payloads, bytes: sealed.bytes })
+      this.#onSealed(sealed)
+    } catch (error) {
+      // The records are durable; only the name is old. Tried again until it holds, at the latest by the next start.
+      this.#observe({ kind: 'journal-trouble', code: 'journal_failed', reason: `renaming a segment: ${error}` })
+      if (this.#closing) return
+      await this.#platform.clock.sleep(TROUBLE_PAUSE_MS)
+      await this.#publish(segment)
+    }
+  }
+
+  /** A write or a sync failed: nobody whose records were in it is acked, and the file takes no more. */
+  #giveUp(segment: Segment, stage: Stage, error: unknown): void {
+    this.#segment = undefined
+    this.#linger?.cancel()
+    this.#sealing = this.#sealing.then(() => segment.abandon()).then(() => this.#publish(segment))
+    this.#enterTrouble(error, stage)
+  }
+
+  #enterTrouble(error: unknown, stage: Stage): void {
+    const code = (error as NodeJS.ErrnoException)?.code === 'ENOSPC' ? 'disk_full' : 'journal_failed'
+    this.trouble = code
+    this.#observe({ kind: 'journal-trouble', code, reason: String(error) })
+    this.#refuse(stage, code, String(error))
+    this.#refuseAll(code, String(error))
+    this.#retryLater()
+  }
+
+  /** Tries to open a new segment after a pause, until it works. */
+  #retryLater(): void {
+    this.#retry = this.#platform.clock.after(TROUBLE_PAUSE_MS, async () => {
+      try {
+        this.#segment = await this.#createSegment()
+        this.trouble = undefined
+        this.#observe({ kind: 'journal-well' })
+      } catch {
+        if (!this.#closing) this.#retryLater()
+      }
+    })
+  }
+
+  #refuseAll(code: AppendRefusal, reason: string): void {
+    this.#refuse(this.#filling, code, reason)
+    for (const { record, reject } of this.#overflow.splice(0)) {
+      this.#forget(record.payloads, recordBytes(record))
+      reject(new AppendError(code, reason))
+    }
+    this.#sealWanted = false
+  }
+
+  #refuse(stage: Stage, code: AppendRefusal, reason: string): void {
+    this.#forget(stage.payloads, stage.recordBytes)
+    stage.refuse(new AppendError(code, reason))
+  }
+
+  #forget(payloads: number, bytes: number): void {
+    this.payloads -= payloads
+    this.bytes -= bytes
+  }
+
+  #fillFromOverflow(): void {
+    let moved = 0
+    for (const { record, resolve, reject } of this.#overflow) {
+      if (!this.#filling.add(record, resolve, reject)) break
+      moved += 1
+    }
+    this.#overflow.splice(0, moved)
+  }
+}

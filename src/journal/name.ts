@@ -1,0 +1,28 @@
+/** What things are called: segment files, whose name holds their state, and receipts. */
+
+import { join } from 'node:path'
+import type { SegmentHeader } from './layout.ts'
+
+/** A segment file's state, which is its name's ending. */
+export type SegmentState = 'open' | 'sealed'
+
+/** The path of a segment file in its lane's directory. */
+export function segmentPath(laneDirectory: string, number: number, state: SegmentState): string {
+  return join(laneDirectory, `${segmentDigits(number)}.${state}`)
+}
+
+/** Takes a segment file's name apart; undefined when it isn't one. */
+export function parseSegmentName(name: string): { number: number; state: SegmentState } | undefined {
+  const match = /^(\d{16})\.(open|sealed)$/.exec(name)
+  return match ? { number: Number(match[1]), state: match[2] as SegmentState } : undefined
+}
+
+/** A segment's number as it stands in names: 16 digits, so that names sort as numbers do. */
+export function segmentDigits(number: number): string {
+  return String(number).padStart(16, '0')
+}
+
+/** The part of a receipt that all records of a segment share. */
+export function receiptPrefix(header: SegmentHeader): string {
+  return `${header.node}-${header.lane}-${header.number}-${header.tag}-`
+}

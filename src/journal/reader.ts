@@ -1,0 +1,112 @@
+/** Reads a segment file front to back: whole frames in order, damaged stretches by their place, and where the good part ends. */
+
+import type { OpenFile } from '../platform/files.ts'
+import {
+  decodeHeader,
+  FRAME_HEADER_BYTES,
+  FRAME_MAGIC_BYTES,
+  type FrameHeader,
+  HEADER_BYTES,
+  isWhole,
+  readFrameHeader,
+} from './layout.ts'
+
+/** How much is read at once; a longer frame makes the buffer grow to its length. */
+const READ_BYTES = 1 << 20
+
+/** What a segment file holds, piece by piece. */
+export type SegmentPiece =
+  /** A whole frame. `body` is a view that the next piece overwrites. */
+  | { kind: 'frame'; header: FrameHeader; body: Buffer }
+  /** Bytes that are no frame, with whole frames behind them. */
+  | { kind: 'damage'; offset: number; bytes: number }
+  /** Bytes at the end that are no frame: what a crash cut short. */
+  | { kind: 'tail'; offset: number; bytes: number }
+
+/** Reads the header; `broken` when the file is too short for one. */
+export async function readHeader(file: OpenFile) {
+  const bytes = new Uint8Array(HEADER_BYTES)
+  const count = await file.read(bytes, 0)
+  return decodeHeader(bytes.subarray(0, count))
+}
+
+/** Yields the pieces of a file whose header is good, in order. */
+export async function* readPieces(file: OpenFile): AsyncGenerator<SegmentPiece> {
+  const window = new Window(file, await file.size())
+  let offset = HEADER_BYTES
+  while (offset < window.fileBytes) {
+    const frame = await frameAt(window, offset)
+    if (frame) {
+      yield { kind: 'frame', header: frame.header, body: frame.bytes.subarray(FRAME_HEADER_BYTES) }
+      offset += frame.bytes.length
+      continue
+    }
+    const next = await nextFrame(window, offset + 1)
+    if (next === undefined) {
+      yield { kind: 'tail', offset, bytes: window.fileBytes - offset }
+      return
+    }
+    yield { kind: 'damage', offset, bytes: next - offset }
+    offset = next
+  }
+}
+
+/** The whole frame at `offset`, or undefined when there is none. */
+async function frameAt(window: Window, offset: number) {
+  const header = readFrameHeader(await window.view(offset, FRAME_HEADER_BYTES))
+  if (!header || offset + FRAME_HEADER_BYTES + header.bodyBytes > window.fileBytes) return undefined
+  const bytes = await window.view(offset, FRAME_HEADER_BYTES + header.bodyBytes)
+  return isWhole(bytes) ? { header, bytes } : undefined
+}
+
+/** The offset of the next whole frame at or behind `from`: a body can hold the magic by chance, so the CRC decides. */
+async function nextFrame(window: Window, from: number): Promise<number | undefined> {
+  let offset = from
+  while (offset + FRAME_HEADER_BYTES <= window.fileBytes) {
+    const view = await window.view(offset, Math.min(READ_BYTES, window.fileBytes - offset))
+    const found = view.indexOf(FRAME_MAGIC_BYTES)
+    if (found < 0) {
+      // The magic may straddle two views.
+      offset += Math.max(1, view.length - FRAME_MAGIC_BYTES.length + 1)
+      continue
+    }
+    if (await frameAt(window, offset + found)) return offset + found
+    offset += found + 1
+  }
+  return undefined
+}
+
+/** A stretch of the file held in memory, moved as it is asked for. */
+class Window {
+  readonly fileBytes: number
+  readonly #file: OpenFile
+  #buffer = Buffer.allocUnsafe(READ_BYTES)
+  #offset = 0
+  #length = 0
+
+  constructor(file: OpenFile, fileBytes: number) {
+    this.#file = file
+    this.fileBytes = fileBytes
+  }
+
+  /** The bytes from `offset`, `length` of them or fewer at the end of the file; valid until the next call. */
+  async view(offset: number, length: number): Promise<Buffer> {
+    const inside = offset - this.#offset
+    if (inside < 0 || inside + length > this.#length) await this.#load(offset, length)
+    const start = offset - this.#offset
+    return this.#buffer.subarray(start, Math.min(start + length, this.#length))
+  }
+
+  async #load(offset: number, length: number): Promise<void> {
+    if (length > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(length)
+    else if (this.#buffer.length > READ_BYTES && length <= READ_BYTES) this.#buffer = Buffer.allocUnsafe(READ_BYTES)
+    this.#offset = offset
+    this.#length = 0
+    const wanted = Math.min(this.#buffer.length, this.fileBytes - offset)
+    while (this.#length < wanted) {
+      const count = await this.#file.read(this.#buffer.subarray(this.#length, wanted), offset + this.#length)
+      if (count === 0) return
+      this.#length += count
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * The bytes of one record inside a frame: 24 bytes of header, the source's name, the body as it was received.
+ *
+ *   0 body length u32 · 4 payloads u32 · 8 received at, ms, f64 · 16 kind u8 · 17 source length u8 · 18 zero u16 · 20 zero u32
+ */
+
+import type { NewRecord, RecordKind } from './journal.ts'
+
+/** Length of a record's header. */
+export const RECORD_HEADER_BYTES = 24
+
+const KINDS: readonly RecordKind[] = ['collection', 'value', 'array', 'lines']
+
+/** A record as it is read back; `body` is a view into the frame. */
+export interface StoredRecord extends NewRecord {
+  body: Buffer
+}
+
+/** How many bytes a record takes. */
+export function recordBytes(record: NewRecord): number {
+  return RECORD_HEADER_BYTES + Buffer.byteLength(record.source) + record.body.length
+}
+
+/** Writes a record at `position`; returns the position behind it. The room must be there. */
+export function writeRecord(into: Buffer, position: number, record: NewRecord): number {
+  const sourceBytes = into.write(record.source, position + RECORD_HEADER_BYTES)
+  into.writeUInt32LE(record.body.length, position)
+  into.writeUInt32LE(record.payloads, position + 4)
+  into.writeDoubleLE(record.receivedAtMs, position + 8)
+  into.writeUInt8(KINDS.indexOf(record.kind), position + 16)
+  into.writeUInt8(sourceBytes, position + 17)
+  into.writeUInt16LE(0, position + 18)
+  into.writeUInt32LE(0, position + 20)
+  const bodyAt = position + RECORD_HEADER_BYTES + sourceBytes
+  into.set(record.body, bodyAt)
+  return bodyAt + record.body.length
+}
+
+/** Yields the records of a frame's body, in order. The frame's CRC held, so that a misfit is a bug: it throws. */
+export function* readRecords(frameBody: Buffer): Generator<StoredRecord> {
+  let position = 0
+  while (position < frameBody.length) {
+    const bodyLength = frameBody.readUInt32LE(position)
+    const kind = KINDS[frameBody.readUInt8(position + 16)]
+    const sourceAt = position + RECORD_HEADER_BYTES
+    const bodyAt = sourceAt + frameBody.readUInt8(position + 17)
+    const end = bodyAt + bodyLength
+    if (kind === undefined || end > frameBody.length) throw new Error(`a record at ${position} does not fit its frame`)
+    yield {
+      kind,
+      payloads: frameBody.readUInt32LE(position + 4),
+      receivedAtMs: frameBody.readDoubleLE(position + 8),
+      source: frameBody.toString('utf8', sourceAt, bodyAt),
+      body: frameBody.subarray(bodyAt, end),
+    }
+    position = end
+  }
+}

@@ -1,0 +1,148 @@
+/** What a start finds in a lane's directory: torn tails are cut, open segments sealed, damage set aside, nothing delivered. */
+
+import { join } from 'node:path'
+import { Fault } from '../observe/errors.ts'
+import type { Observer } from '../observe/events.ts'
+import type { Files, OpenFile } from '../platform/files.ts'
+import type { SealedSegment } from './journal.ts'
+import { decodeSeal, encodeSeal, LAYOUT_VERSION, SEAL_BYTES, type SealTotals } from './layout.ts'
+import { parseSegmentName } from './name.ts'
+import { readHeader, readPieces } from './reader.ts'
+import { sealName } from './segment.ts'
+
+/** What recovery leaves behind. */
+export interface Recovered {
+  /** In the order of their numbers. */
+  sealed: SealedSegment[]
+  /** The highest number any segment file had; 0 when there was none. */
+  lastNumber: number
+  /** Open segments that held nothing. Removed by the caller once a higher number is on the disk. */
+  empty: string[]
+}
+
+/** The directory beside the segments that damaged bytes are copied to. */
+const CORRUPT = 'corrupt'
+
+/** Brings a lane's directory in order. Throws `Fault('journal_newer')` before changing anything when a file is newer. */
+export async function recover(files: Files, directory: string, observe: Observer): Promise<Recovered> {
+  const recovered: Recovered = { sealed: [], lastNumber: 0, empty: [] }
+  const found = []
+  for (const name of await files.list(directory)) {
+    const parsed = parseSegmentName(name)
+    const path = join(directory, name)
+    if (parsed) found.push({ ...parsed, path })
+    else if (name !== CORRUPT && name !== 'dead') observe({ kind: 'journal-foreign-file', path })
+  }
+  for (const { path } of found) await refuseNewer(files, path)
+  for (const { path, number, state } of found) {
+    recovered.lastNumber = Math.max(recovered.lastNumber, number)
+    if (state === 'open') {
+      const sealed = await recoverOpen(files, directory, path, number, observe)
+      if (sealed) recovered.sealed.push(sealed)
+      else recovered.empty.push(path)
+    } else {
+      recovered.sealed.push(await measureSealed(files, path, number))
+    }
+  }
+  return recovered
+}
+
+async function refuseNewer(files: Files, path: string): Promise<void> {
+  const header = await withFile(files, path, 'read', readHeader)
+  if (header.kind === 'newer') {
+    const message = `${path} has layout version ${header.version}; this program reads up to ${LAYOUT_VERSION}.`
+    throw new Fault('journal_newer', `${message} Start the version that wrote it, or a newer one.`)
+  }
+}
+
+/** Cuts what a crash left half-written, seals the file and renames it; undefined when it holds no whole frame. */
+async function recoverOpen(files: Files, directory: string, path: string, number: number, observe: Observer) {
+  const totals = await withFile(files, path, 'update', async (file) => {
+    // Records are only ever written behind a durable header: without one there are none that were acked.
+    if ((await readHeader(file)).kind !== 'header') {
+      const bytes = await file.size()
+      if (bytes > 0) await setAside(files, directory, file, { path, number, offset: 0, bytes }, observe)
+      return undefined
+    }
+    const { records, payloads, frames, end, sealed } = await survey(file)
+    const bytes = await file.size()
+    if (end < bytes) observe({ kind: 'journal-torn-tail', path, bytes: bytes - end })
+    if (records === 0) return undefined
+    await file.truncate(end)
+    if (!sealed) await file.write(encodeSeal({ records, payloads, frames }), end)
+    await file.datasync()
+    return { payloads, bytes: sealed ? end : end + SEAL_BYTES }
+  })
+  if (!totals) return undefined
+  return { path: await sealName(files, path), number, ...totals }
+}
+
+/** A sealed segment's size, from its seal; read through when it has none. */
+async function measureSealed(files: Files, path: string, number: number): Promise<SealedSegment> {
+  return await withFile(files, path, 'read', async (file) => {
+    const bytes = await file.size()
+    const seal = new Uint8Array(SEAL_BYTES)
+    const count = await file.read(seal, Math.max(0, bytes - SEAL_BYTES))
+    const { payloads } = decodeSeal(seal.subarray(0, count)) ?? (await survey(file))
+    return { path, number, payloads, bytes }
+  })
+}
+
+/** Reads a whole file: the totals of its whole frames and the offset where the last of them ends. */
+async function survey(file: OpenFile): Promise<SealTotals & { end: number; sealed: boolean }> {
+  const totals = { records: 0, payloads: 0, frames: 0, end: await file.size(), sealed: false }
+  if ((await readHeader(file)).kind !== 'header') return totals
+  for await (const piece of readPieces(file)) {
+    if (piece.kind === 'tail') totals.end = piece.offset
+    if (piece.kind !== 'frame') continue
+    totals.sealed = piece.header.kind === 'seal'
+    if (totals.sealed) continue
+    totals.records += piece.header.records
+    totals.payloads += piece.header.payloads
+    totals.frames += 1
+  }
+  return totals
+}
+
+/** A stretch of a segment file. */
+export interface Stretch {
+  path: string
+  number: number
+  offset: number
+  bytes: number
+}
+
+/** Copies damaged bytes to `corrupt/` and reports them; the segment itself stays as it is. Repeating it is harmless. */
+export async function setAside(files: Files, directory: string, from: OpenFile, stretch: Stretch, observe: Observer) {
+  await files.makeDirectory(join(directory, CORRUPT))
+  const keptAt = join(directory, CORRUPT, `${String(stretch.number).padStart(16, '0')}-${stretch.offset}.bytes`)
+  await withFile(files, keptAt, 'replace', async (to) => {
+    const buffer = new Uint8Array(Math.min(stretch.bytes, 1 << 20))
+    for (let done = 0; done < stretch.bytes; ) {
+      const count = await from.read(
+        buffer.subarray(0, Math.min(buffer.length, stretch.bytes - done)),
+        stretch.offset + done,
+      )
+      if (count === 0) break
+      await to.write(buffer.subarray(0, count), done)
+      done += count
+    }
+    await to.datasync()
+  })
+  await files.syncDirectory(join(directory, CORRUPT))
+  observe({ kind: 'journal-damage', path: stretch.path, offset: stretch.offset, bytes: stretch.bytes, keptAt })
+}
+
+async function withFile<T>(
+  files: Files,
+  path: string,
+  mode: 'read' | 'update' | 'replace',
+  use: (file: OpenFile) => Promise<T>,
+): Promise<T> {
+  const file = await files.open(path, mode)
+  try {
+    return await use(file)
+  } finally {
+    await file.close()
+  }
+}

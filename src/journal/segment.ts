@@ -1,0 +1,101 @@
+/** One open segment file: made durable with its name before the first record, then only ever appended to. */
+
+import { dirname } from 'node:path'
+import type { Files, OpenFile } from '../platform/files.ts'
+import type { SealedSegment } from './journal.ts'
+import { encodeHeader, encodeSeal, HEADER_BYTES, SEAL_BYTES, type SegmentHeader } from './layout.ts'
+import { receiptPrefix, segmentPath } from './name.ts'
+
+/** A segment that takes frames. Not safe for two calls at once: its owner waits for one before the next. */
+export class Segment {
+  readonly number: number
+  readonly receiptPrefix: string
+  /** Length of what is durable. */
+  bytes = HEADER_BYTES
+  records = 0
+  payloads = 0
+  /** What it may still grow to without another frame: the seal's room is counted from the start. */
+  reservedBytes = HEADER_BYTES + SEAL_BYTES
+  readonly #files: Files
+  readonly #directory: string
+  readonly #file: OpenFile
+  #frames = 0
+
+  private constructor(files: Files, directory: string, header: SegmentHeader, file: OpenFile) {
+    this.#files = files
+    this.#directory = directory
+    this.#file = file
+    this.number = header.number
+    this.receiptPrefix = receiptPrefix(header)
+  }
+
+  /** Creates the file; header and name are durable when it resolves. */
+  static async create(files: Files, directory: string, header: SegmentHeader): Promise<Segment> {
+    const path = segmentPath(directory, header.number, 'open')
+    const file = await files.open(path, 'create')
+    try {
+      await file.write(encodeHeader(header), 0)
+      await file.datasync()
+      await files.syncDirectory(directory)
+    } catch (error) {
+      await file.close().catch(() => {})
+      await files.remove(path).catch(() => {})
+      throw error
+    }
+    return new Segment(files, directory, header, file)
+  }
+
+  /** Appends one whole frame and makes it durable. After a rejection the only call allowed is `abandon`. */
+  async commit(frame: Uint8Array, records: number, payloads: number): Promise<void> {
+    await this.#file.write(frame, this.bytes)
+    await this.#file.datasync()
+    this.bytes += frame.length
+    this.reservedBytes += frame.length
+    this.records += records
+    this.payloads += payloads
+    this.#frames += 1
+  }
+
+  /** Writes the seal and closes the file. Then `publish` it. */
+  async seal(): Promise<void> {
+    if (this.records > 0) {
+      const totals = { records: this.records, payloads: this.payloads, frames: this.#frames }
+      try {
+        await this.#file.write(encodeSeal(totals), this.bytes)
+        await this.#file.datasync()
+        this.bytes += SEAL_BYTES
+      } catch {
+        // The seal only saves a reading at the next start. The frames before it are durable already.
+      }
+    }
+    await this.#file.close().catch(() => {})
+  }
+
+  /**
+   * Gives up a file on which a write or a sync failed. It is never synced again: what was durable before stays so, what
+   * came after is cut off. Then `publish` it.
+   */
+  async abandon(): Promise<void> {
+    await this.#file.truncate(this.bytes).catch(() => {})
+    await this.#file.close().catch(() => {})
+  }
+
+  /** Renames the closed file to `sealed`; one without records is removed instead (undefined). May be tried again. */
+  async publish(): Promise<SealedSegment | undefined> {
+    const openPath = segmentPath(this.#directory, this.number, 'open')
+    if (this.records === 0) {
+      await this.#files.remove(openPath)
+      return undefined
+    }
+    const path = await sealName(this.#files, openPath)
+    return { path, number: this.number, payloads: this.payloads, bytes: this.bytes }
+  }
+}
+
+/** Renames an `open` segment file to `sealed`, durably; returns its new path. */
+export async function sealName(files: Files, openPath: string): Promise<string> {
+  const path = openPath.replace(/\.open$/, '.sealed')
+  await files.rename(openPath, path)
+  await files.syncDirectory(dirname(path))
+  return path
+}

@@ -1,0 +1,91 @@
+/** The log: events as lines that a person can read, on the standard output. */
+
+import type { Clock, Timer } from '../platform/clock.ts'
+import type { Event, Observer } from './events.ts'
+
+/** A log that counts deliveries together. */
+export interface Log {
+  observe: Observer
+  /** Prints what was held back. */
+  flush(): void
+}
+
+/** Deliveries are reported at most this often. */
+const STORED_EVERY_MS = 1000
+
+/** Makes a log that gives its lines to `print`. */
+export function createLog(clock: Clock, print: (line: string) => void): Log {
+  const stored = { objects: 0, payloads: 0, last: '' }
+  let timer: Timer | undefined
+  const line = (text: string) => print(`${new Date(clock.nowMs()).toISOString()} ${text}`)
+  const flush = () => {
+    timer?.cancel()
+    timer = undefined
+    if (stored.objects === 0) return
+    const { objects, payloads, last } = stored
+    line(`stored ${count(payloads, 'payload')} in ${objects === 1 ? last : `${count(objects, 'object')}, the last ${last}`}`)
+    stored.objects = 0
+    stored.payloads = 0
+  }
+  return {
+    flush,
+    observe(event) {
+      if (event.kind === 'segment-stored') {
+        if (event.objects.length === 0) return
+        stored.objects += event.objects.length
+        stored.payloads += event.payloads
+        stored.last = event.objects[event.objects.length - 1] ?? ''
+        timer ??= clock.after(STORED_EVERY_MS, flush)
+        return
+      }
+      const text = sentence(event)
+      if (text !== undefined) line(text)
+    },
+  }
+}
+
+/** The line for an event; undefined for those that would only be noise. */
+function sentence(event: Event): string | undefined {
+  switch (event.kind) {
+    case 'journal-recovered':
+      return `recovered ${count(event.payloads, 'payload')} in ${count(event.segments, 'segment')} (${event.bytes} bytes); delivering`
+    case 'journal-torn-tail':
+      return `warning: ${event.path}: cut ${count(event.bytes, 'byte')} that a crash left half-written; none of them was acknowledged`
+    case 'journal-damage':
+      return `error: ${event.path}: ${count(event.bytes, 'byte')} at ${event.offset} are damaged; a copy is in ${event.keptAt}, the rest is delivered`
+    case 'journal-foreign-file':
+      return `warning: ${event.path} is not a segment; left alone`
+    case 'journal-trouble':
+      return `error: the journal cannot be written (${event.code}): ${event.reason}; answering 503 until it can`
+    case 'journal-well':
+      return 'the journal can be written again'
+    case 'delivery-retry':
+      // Doubling steps: an outage of an hour is a handful of lines for each object.
+      if ((event.attempt & (event.attempt - 1)) !== 0) return undefined
+      return `warning: ${event.object}: ${event.reason}; attempt ${event.attempt + 1} in ${seconds(event.pauseMs)}`
+    case 'destination-parked':
+      return `error: parked, ${event.object}: ${event.reason}; kept in the journal, tried again in ${seconds(event.pauseMs)}`
+    case 'destination-resumed':
+      return 'the destination takes objects again'
+    case 'delivery-crash':
+      return `error: a delivery failed on this machine and is run again: ${event.reason}`
+    case 'intake-failure':
+      return `error: a request failed in a way it should not: ${event.reason}`
+    case 'stopping':
+      return `stopping: refusing payloads, delivering for up to ${seconds(event.graceMs)}; a second signal exits at once`
+    case 'stopped':
+      if (event.segments === 0) return 'stopped; everything accepted is stored'
+      return `stopped; ${count(event.payloads, 'payload')} in ${count(event.segments, 'segment')} will be delivered after the next start`
+    case 'segment-sealed':
+    case 'segment-stored':
+      return undefined
+  }
+}
+
+function count(value: number, noun: string): string {
+  return `${value.toLocaleString('en')} ${noun}${value === 1 ? '' : 's'}`
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
+}

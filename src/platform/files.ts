@@ -1,0 +1,142 @@
+/** The disk: every file operation the program makes, with the real implementation; the simulator replaces it. */
+
+import * as fs from 'node:fs'
+import { dirname } from 'node:path'
+
+/** One open file. Positions and lengths are in bytes. */
+export interface OpenFile {
+  /** Reads up to `into.length` bytes at `position`; returns how many, 0 at the end. */
+  read(into: Uint8Array, position: number): Promise<number>
+  /** Writes all of `bytes` at `position`. Rejects with the system's error (`ENOSPC`, `EIO`, …). */
+  write(bytes: Uint8Array, position: number): Promise<void>
+  /** `fdatasync`: content and length are on the disk when it resolves. Never call it again after it rejected. */
+  datasync(): Promise<void>
+  truncate(lengthBytes: number): Promise<void>
+  size(): Promise<number>
+  close(): Promise<void>
+}
+
+/** Space on the file system that holds a path, in bytes. */
+export interface Space {
+  freeBytes: number
+  totalBytes: number
+}
+
+/** The file system. All paths are absolute or relative to the working directory. */
+export interface Files {
+  /** `create` fails with `EEXIST` when the path exists; `replace` truncates what is there. */
+  open(path: string, mode: 'read' | 'create' | 'replace' | 'update'): Promise<OpenFile>
+  /** Names in a directory, sorted; empty when the directory doesn't exist. */
+  list(directory: string): Promise<string[]>
+  /** The file's length, or undefined when there is none. */
+  sizeOf(path: string): Promise<number | undefined>
+  rename(from: string, to: string): Promise<void>
+  /** Removes a file; no error when there is none. */
+  remove(path: string): Promise<void>
+  /** Makes a directory and its parents, each made durable in its parent. */
+  makeDirectory(path: string): Promise<void>
+  /** Makes renames, creations and removals in a directory durable. */
+  syncDirectory(path: string): Promise<void>
+  space(path: string): Promise<Space>
+}
+
+/** The machine's own file system. */
+export const systemFiles: Files = {
+  open(path, mode) {
+    const flags = { read: 'r', create: 'wx+', replace: 'w+', update: 'r+' }[mode]
+    return new Promise((resolve, reject) => {
+      fs.open(path, flags, 0o600, (error, fd) => (error ? reject(error) : resolve(new SystemFile(fd))))
+    })
+  },
+  async list(directory) {
+    try {
+      return (await fs.promises.readdir(directory)).sort()
+    } catch (error) {
+      if (isMissing(error)) return []
+      throw error
+    }
+  },
+  async sizeOf(path) {
+    try {
+      return (await fs.promises.stat(path)).size
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw error
+    }
+  },
+  rename: (from, to) => fs.promises.rename(from, to),
+  remove: (path) => fs.promises.rm(path, { force: true }),
+  async makeDirectory(path) {
+    const first = await fs.promises.mkdir(path, { recursive: true, mode: 0o700 })
+    if (first === undefined) return
+    // Every directory that was made has to be durable in the one above it, from the deepest up.
+    for (let made = path; ; made = dirname(made)) {
+      await this.syncDirectory(dirname(made))
+      if (made.length <= first.length) return
+    }
+  },
+  async syncDirectory(path) {
+    const handle = await fs.promises.open(path, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  },
+  async space(path) {
+    const stat = await fs.promises.statfs(path)
+    return { freeBytes: stat.bavail * stat.bsize, totalBytes: stat.blocks * stat.bsize }
+  },
+}
+
+class SystemFile implements OpenFile {
+  readonly #fd: number
+
+  constructor(fd: number) {
+    this.#fd = fd
+  }
+
+  read(into: Uint8Array, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fs.read(this.#fd, into, 0, into.length, position, (error, count) => (error ? reject(error) : resolve(count)))
+    })
+  }
+
+  write(bytes: Uint8Array, position: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const step = (done: number) => {
+        fs.write(this.#fd, bytes, done, bytes.length - done, position + done, (error, count) => {
+          if (error) reject(error)
+          else if (done + count < bytes.length) step(done + count)
+          else resolve()
+        })
+      }
+      step(0)
+    })
+  }
+
+  datasync(): Promise<void> {
+    return new Promise((resolve, reject) => fs.fdatasync(this.#fd, (error) => (error ? reject(error) : resolve())))
+  }
+
+  truncate(lengthBytes: number): Promise<void> {
+    return new Promise((resolve, reject) =>
+      fs.ftruncate(this.#fd, lengthBytes, (error) => (error ? reject(error) : resolve())),
+    )
+  }
+
+  size(): Promise<number> {
+    return new Promise((resolve, reject) =>
+      fs.fstat(this.#fd, (error, stat) => (error ? reject(error) : resolve(stat.size))),
+    )
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve, reject) => fs.close(this.#fd, (error) => (error ? reject(error) : resolve())))
+  }
+}
+
+/** Whether an error says that the file or directory doesn't exist. */
+export function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
+}
