@@ -13,7 +13,7 @@ import { type Server, startServer } from './server.ts'
 /** Signals closer together than this are one: a terminal and npm both pass on the same Ctrl-C. */
 const SAME_SIGNAL_MS = 300
 
-process.exitCode = await main()
+process.exit(await main())
 
 async function main(): Promise<number> {
   const loaded = loadOptions(process.argv.slice(2), process.env)
@@ -21,11 +21,13 @@ async function main(): Promise<number> {
   if (loaded.kind === 'version') return print(`${version}\n`)
   if (loaded.kind === 'wrong') return fail('config_invalid', loaded.messages.join('\n  '))
 
+  // Heard from the first moment: a stop that comes during the start follows right after it.
+  const stopWanted = firstSignal()
   const log = createLog(systemPlatform.clock, (line) => console.log(line))
   try {
     const server = await startServer(loaded.options, process.env, systemPlatform, log.observe)
     print(banner(loaded.options, server))
-    await firstSignal()
+    await stopWanted
     log.observe({ kind: 'stopping', graceMs: loaded.options.stopGraceMs })
     await server.stop(loaded.options.stopGraceMs)
     log.flush()

@@ -1,6 +1,7 @@
 /** The composition root: builds intake, journal, dispatch and delivery in the order payloads flow, and stops them in it. */
 
 import type { Options } from './config/options.ts'
+import { LINE_EXTRA_BYTES_USUAL } from './delivery/encode.ts'
 import { DeliveryThreads } from './delivery/threads.ts'
 import { type Place, parsePlace } from './destination/place.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
@@ -54,9 +55,9 @@ export async function startServer(
         node: directory.node,
         lane: LANE,
         lingerMs: options.lingerMs,
-        segmentBytesMax: options.objectBytesMax,
         compression: options.compression,
         objectBytesMax: options.objectBytesMax,
+        lineExtraBytes: LINE_EXTRA_BYTES_USUAL,
       },
       observe,
       (segment) => backlog.add(segment),
@@ -64,8 +65,8 @@ export async function startServer(
     const admission = new Admission(options, journal, clock)
     const disk = await watchDisk(platform, options.data, admission)
 
-    const bodyBytesMax = Math.floor(BODY_BYTES_MAX / options.threads)
-    const threads = new DeliveryThreads(options.threads, { place, bodyBytesMax }, clock, observe)
+    const start = { place, bodyBytesMax: Math.floor(BODY_BYTES_MAX / options.threads) }
+    const threads = new DeliveryThreads(options.threads, start, clock, observe)
     const pool = new WorkerPool<SealedSegment>(options.maxWorkers, async (segment) => {
       const delivered = await threads.deliver(segment)
       if (delivered.kind === 'stopped') return
@@ -73,7 +74,13 @@ export async function startServer(
       backlog.done(segment)
       admission.drained(segment.payloads, segment.bytes)
       const { number, bytes } = segment
-      observe({ kind: 'segment-stored', segment: number, bytes, payloads: delivered.payloads, objects: delivered.objects })
+      observe({
+        kind: 'segment-stored',
+        segment: number,
+        bytes,
+        payloads: delivered.payloads,
+        objects: delivered.objects,
+      })
     })
     const dispatcher = new Dispatcher(backlog.queue, pool, (error) => {
       // Also when the threads are ended below a delivery: the segment stays, and is delivered after the next start.
@@ -84,11 +91,16 @@ export async function startServer(
     const deadlines = new Deadlines(options.bodyTimeoutMs, clock)
     const notReady = () => {
       const reason = threads.parked
-      return admission.status() ?? (reason === undefined ? undefined : { code: 'destination_parked' as const, detail: reason })
+      return (
+        admission.status() ??
+        (reason === undefined ? undefined : { code: 'destination_parked' as const, detail: reason })
+      )
     }
     let listener: Listener
     try {
-      const context = { journal, admission, deadlines, clock, observe, bodyBytesMax: options.bodyBytesMax }
+      // A body that could never fit the journal is too large, not early.
+      const bodyBytesMax = Math.min(options.bodyBytesMax, options.journalBytesMax / 2)
+      const context = { journal, admission, deadlines, clock, observe, bodyBytesMax }
       listener = listen({ host: options.host, port: options.port, notReady }, context)
     } catch (error) {
       disk.close()
@@ -99,14 +111,16 @@ export async function startServer(
 
     return {
       url: listener.url,
-      destination: place.kind === 'directory' ? place.root : options.to ?? '',
+      destination: place.kind === 'directory' ? place.root : (options.to ?? ''),
       backlog: () => ({ segments: backlog.size, payloads: journal.payloads }),
       async stop(graceMs) {
         // In the order payloads flow. Stragglers get their 503 until all that was accepted is stored or time is up.
         admission.stop()
         await journal.close()
         backlog.close()
-        await Promise.race([dispatching, clock.sleep(graceMs)])
+        const done = new AbortController()
+        await Promise.race([dispatching, clock.sleep(graceMs, done.signal)])
+        done.abort()
         await threads.stop()
         await listener.close()
         deadlines.close()

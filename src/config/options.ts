@@ -93,7 +93,7 @@ export const OPTIONS = {
     min: 64 * 1024,
     max: 1 * GIB,
     value: 'SIZE',
-    what: 'A segment is sealed at this size, and an object is closed at this size before compression.',
+    what: 'How long an object’s lines get, before compression; a segment is sealed when it holds that much.',
   },
   maxWorkers: {
     kind: 'count',

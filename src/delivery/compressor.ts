@@ -43,8 +43,7 @@ export function createCompressor(compression: Compression): Compressor {
   const ended = new Promise<void>((resolve) => stream.once('end', resolve))
   stream.on('data', (piece: Uint8Array<ArrayBuffer>) => collected.add(piece))
   return {
-    write: (chunk) =>
-      Promise.race([failed, new Promise<void>((resolve) => stream.write(chunk, () => resolve()))]),
+    write: (chunk) => Promise.race([failed, new Promise<void>((resolve) => stream.write(chunk, () => resolve()))]),
     async end() {
       stream.end()
       await Promise.race([failed, ended])

@@ -13,6 +13,7 @@ import type { Platform } from '../platform/platform.ts'
 import { createCompressor } from './compressor.ts'
 import { ObjectEncoder, PayloadSpans } from './encode.ts'
 import { objectName } from './object-name.ts'
+import type { Parking } from './parking.ts'
 import { putUntilStored, type Trouble } from './patience.ts'
 import type { ByteBudget, Turn } from './turn.ts'
 
@@ -26,14 +27,14 @@ export interface DeliveryContext {
   turn: Turn
   /** The bytes of finished objects that are being put or wait for another try. */
   bodies: ByteBudget
+  /** Where deliveries wait while the destination is parked. */
+  parking: Parking
   observe: Observer
   signal: AbortSignal
 }
 
 /** What became of a segment: all of it is stored, or the delivery was told to stop before that. */
-export type Delivered =
-  | { kind: 'stored'; objects: string[]; payloads: number }
-  | { kind: 'stopped' }
+export type Delivered = { kind: 'stored'; objects: string[]; payloads: number } | { kind: 'stopped' }
 
 /** Delivers the sealed segment at `path`. Rejects only on a fault of this machine's disk or a bug; it may be repeated. */
 export async function deliver(
@@ -144,7 +145,7 @@ class Delivery {
     const { body, sha256 } = await encoder.end()
     const name = objectName(header, partition, this.#parts)
     this.#parts += 1
-    const { bodies, turn, destination, platform, signal } = this.#context
+    const { bodies, turn, destination, parking, platform, signal } = this.#context
     await bodies.take(body.length)
     this.#leaveTurn()
     try {
@@ -155,7 +156,8 @@ class Delivery {
         contentType: 'application/x-ndjson',
         contentEncoding: header.compression === 'none' ? undefined : header.compression,
       }
-      const patience = { clock: platform.clock, random: platform.random, destination, signal, onTrouble: this.#onTrouble }
+      const { clock, random } = platform
+      const patience = { clock, random, destination, parking, signal, onTrouble: this.#onTrouble }
       if (!(await putUntilStored(object, patience))) return false
     } finally {
       bodies.give(body.length)
@@ -169,6 +171,12 @@ class Delivery {
   async #setAside(offset: number, bytes: number): Promise<void> {
     const { platform, observe } = this.#context
     const number = parseSegmentName(this.#path.slice(dirname(this.#path).length + 1))?.number ?? 0
-    await setAside(platform.files, dirname(this.#path), this.#file, { path: this.#path, number, offset, bytes }, observe)
+    await setAside(
+      platform.files,
+      dirname(this.#path),
+      this.#file,
+      { path: this.#path, number, offset, bytes },
+      observe,
+    )
   }
 }

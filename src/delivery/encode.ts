@@ -9,6 +9,8 @@ import type { Compressed, Compressor } from './compressor.ts'
 
 /** How much is encoded before it goes to the compressor; a longer line makes the chunk grow. */
 const CHUNK_BYTES = 512 * 1024
+/** About how much longer than its payload a line is; a version of a few characters included. */
+export const LINE_EXTRA_BYTES_USUAL = 160
 /** Room for the index's digits and what closes a line. */
 const LINE_EXTRA_BYTES = 16
 

@@ -3,6 +3,7 @@
 import type { Destination, OutgoingObject } from '../destination/destination.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
+import type { Parking } from './parking.ts'
 
 /** Pauses after a passing fault: up to 0.1 s after the first, up to 15 s in the end. */
 const RETRY_PAUSE_MS = { first: 100, max: 15_000 }
@@ -25,23 +26,27 @@ export interface PatienceContext {
   clock: Clock
   random: Random
   destination: Destination
+  parking: Parking
   onTrouble: (trouble: Trouble) => void
   signal: AbortSignal
 }
 
 /** Resolves once the object is stored: true; or when `signal` aborts: false. */
 export async function putUntilStored(object: OutgoingObject, context: PatienceContext): Promise<boolean> {
-  const { clock, random, destination, onTrouble, signal } = context
+  const { clock, random, destination, parking, onTrouble, signal } = context
   for (let attempt = 1; !signal.aborted; attempt++) {
     const outcome = await destination.put(object, signal)
-    if (outcome.kind === 'stored') return true
+    if (outcome.kind === 'stored') {
+      parking.reopen()
+      return true
+    }
     if (signal.aborted) return false
     const pauseMs =
       outcome.kind === 'retry'
         ? random.unit() * growing(RETRY_PAUSE_MS, attempt)
         : (0.5 + random.unit() / 2) * growing(PARKED_PAUSE_MS, attempt)
     onTrouble({ kind: outcome.kind, object: object.name, reason: outcome.reason, attempt, pauseMs })
-    await clock.sleep(pauseMs, signal)
+    await (outcome.kind === 'park' ? parking.wait(pauseMs, signal) : clock.sleep(pauseMs, signal))
   }
   return false
 }

@@ -5,6 +5,7 @@ import { openPlace } from '../destination/place.ts'
 import { systemPlatform } from '../platform/platform.ts'
 import { type DeliveryContext, deliver } from './deliver.ts'
 import type { DeliverMessage, ThreadMessage, ThreadStart } from './messages.ts'
+import { Parking } from './parking.ts'
 import { ByteBudget, Turn } from './turn.ts'
 
 const start = workerData as ThreadStart
@@ -14,6 +15,7 @@ const context: DeliveryContext = {
   platform: systemPlatform,
   destination: openPlace(start.place, systemPlatform, process.env),
   turn: new Turn(),
+  parking: new Parking(systemPlatform.clock),
   bodies: new ByteBudget(start.bodyBytesMax),
   observe: (event) => say({ kind: 'event', event }),
   // The thread is ended from outside; a delivery that is cut off is repeated after the next start.
@@ -23,6 +25,7 @@ const context: DeliveryContext = {
 parentPort?.on('message', ({ job, path }: DeliverMessage) => {
   deliver(path, context, (trouble) => say({ kind: 'trouble', job, trouble })).then(
     (delivered) => say({ kind: 'done', job, delivered }),
-    (error: unknown) => say({ kind: 'failed', job, reason: error instanceof Error ? (error.stack ?? error.message) : `${error}` }),
+    (error: unknown) =>
+      say({ kind: 'failed', job, reason: error instanceof Error ? (error.stack ?? error.message) : `${error}` }),
   )
 })

@@ -79,7 +79,10 @@ const ROWS: Readonly<Record<string, Row>> = {
   '412': { kind: 'stored' },
   '429': RETRY,
   '4xx': { kind: 'park' },
-  '501': { kind: 'park', advice: 'This store has no PUT with If-None-Match, which storing once needs: use one that has' },
+  '501': {
+    kind: 'park',
+    advice: 'This store has no PUT with If-None-Match, which storing once needs: use one that has',
+  },
   '5xx': RETRY,
 }
 
@@ -135,19 +138,16 @@ const FAILURES: Readonly<Record<string, string>> = {
   EPROTO: 'the TLS handshake failed',
 }
 /** OpenSSL's and Bun's names for certificates that fail verification. */
-const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET|DECODE|DECRYPT)|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE/
+const CERTIFICATE =
+  /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET|DECODE|DECRYPT)|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE/
 
 function rowFor(answer: S3Answer, code: string): Row {
   const { status, text } = answer
   if (status === 501 && /x-amz-acl/i.test(text)) return NO_ACL
-  // Only refusals are read for a code: no code may turn a refusal into `stored`, nor the other way round.
-  const byCode = status >= 300 && status !== 412 ? own(code) : undefined
-  const kms = code.startsWith('KMS.') ? own('KMS.*') : undefined
-  return byCode ?? kms ?? own(String(status)) ?? own(`${Math.floor(status / 100)}xx`) ?? { kind: 'park' }
-}
-
-function own(key: string): Row | undefined {
-  return Object.hasOwn(ROWS, key) ? ROWS[key] : undefined
+  // A store whose codes are numbers must not reach the rows of the statuses, of which two mean `stored`.
+  const byCode = /^[A-Z]/.test(code) ? ROWS[code] : undefined
+  const kms = code.startsWith('KMS.') ? ROWS['KMS.*'] : undefined
+  return byCode ?? kms ?? ROWS[status] ?? ROWS[`${Math.floor(status / 100)}xx`] ?? { kind: 'park' }
 }
 
 function regionAdvice({ place, answer }: Facts): string {
@@ -174,10 +174,10 @@ function clockAdvice({ answer, nowMs }: Facts): string {
   return `This machine's clock is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} the store's: set it`
 }
 
-/** The text of the first `<name>` element; tolerant, since some answers are cut, and some aren't XML at all. */
+/** The first `<name>` element's text, if it has any; tolerant, since some answers are cut, and some aren't XML at all. */
 function element(xml: string, name: string): string | undefined {
   const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1]
-  return text?.replace(/&(lt|gt|quot|apos|amp);/g, (_, entity: string) => ENTITIES[entity] ?? '').trim()
+  return text?.replace(/&(lt|gt|quot|apos|amp);/g, (_, entity: string) => ENTITIES[entity] ?? '').trim() || undefined
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' }

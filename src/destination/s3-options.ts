@@ -30,7 +30,7 @@ const REGION_OF_CUSTOM_ENDPOINTS = 'us-east-1'
  * percent-decoded. `readText` gives a file's text, or undefined when there is none.
  */
 export function s3OptionsFrom(url: string, env: Environment, readText = readTextIfThere): S3PlaceOrError {
-  const match = /^s3:\/\/([^/]*)(?:\/([^]*))?$/.exec(url)
+  const match = /^s3:\/\/([^/]*)(?:\/(.*))?$/s.exec(url)
   if (match === null) return wrong('an S3 destination is written s3://bucket/prefix')
   const bucket = match[1] ?? ''
   const prefix = (match[2] ?? '').replace(/^\/+|\/+$/g, '')

@@ -5,7 +5,7 @@ import type { Observer } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import { type BodyContext, enter, readBody } from './body.ts'
 import { problemResponse, type Refusal } from './problem.ts'
-import { type ReadShape, type Shape, readCollection, readForm, readLines, readValueOrArray } from './shapes.ts'
+import { type ReadShape, readCollection, readForm, readLines, readValueOrArray, type Shape } from './shapes.ts'
 
 /** What handling a request needs. */
 export interface RequestContext extends BodyContext {
@@ -78,7 +78,8 @@ async function keep(shape: Shape, { journal, admission, clock }: RequestContext)
 }
 
 function notKept(error: AppendError): Refusal {
-  const detail = error.refusal === 'stopping' ? 'the server is stopping' : 'it is tried again shortly; the log says more'
+  const detail =
+    error.refusal === 'stopping' ? 'the server is stopping' : 'it is tried again shortly; the log says more'
   return { code: error.refusal, detail, retryAfterSeconds: RETRY_AFTER_SECONDS }
 }
 

@@ -149,7 +149,9 @@ function notACollection(member: string, expected: string): Refusal {
 function parse(body: Uint8Array): { value: unknown } | Refusal {
   try {
     // Most bodies are ASCII, and those need no decoding.
-    const text = isAscii(body) ? Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1') : utf8.decode(body)
+    const text = isAscii(body)
+      ? Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1')
+      : utf8.decode(body)
     return { value: JSON.parse(text) }
   } catch (error) {
     const refusal = check(body)

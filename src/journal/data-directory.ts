@@ -50,7 +50,9 @@ async function readOrMakeNode({ files, random }: Platform, path: string): Promis
     const count = await file.read(bytes, 0).finally(() => file.close())
     const node = Buffer.from(bytes.subarray(0, count)).toString('latin1').trim()
     if (/^[a-z0-9]{1,12}$/.test(node)) return node
-    throw new Error(`${path} does not hold a node id (1 to 12 of a-z and 0-9); restore it, or remove it to get a new one`)
+    throw new Error(
+      `${path} does not hold a node id (1 to 12 of a-z and 0-9); restore it, or remove it to get a new one`,
+    )
   }
   const node = Array.from(random.bytes(8), (byte) => NODE_ALPHABET[byte % 32]).join('')
   // Written aside and renamed, so that a crash never leaves half an id.

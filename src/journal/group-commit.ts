@@ -21,11 +21,12 @@ export interface JournalOptions {
   lane: number
   /** A segment with records is sealed at this age. */
   lingerMs: number
-  /** A segment is sealed before it grows past this (a single larger record gets a segment of its own). */
-  segmentBytesMax: number
-  /** How objects made from new segments will be compressed and cut: kept in each segment's header. */
+  /** How objects made from new segments will be compressed: kept in each segment's header. */
   compression: Compression
+  /** Where objects are cut; kept in the header, too. A segment is sealed before its lines would pass it. */
   objectBytesMax: number
+  /** About how much longer than its payload a line is: what a segment's lines come to is estimated with it. */
+  lineExtraBytes: number
 }
 
 /** A frame's usual longest body; what arrives beyond it while a sync runs waits for the frame after. */
@@ -64,6 +65,8 @@ class FileJournal implements Journal {
   readonly #onSealed: (segment: SealedSegment) => void
   #lastNumber: number
   #segment: Segment | undefined
+  /** About what the open segment's lines come to. */
+  #segmentLineBytes = 0
   /** Collects records; `#writing` is on its way to the disk. They change places at each commit. */
   #filling = new Stage(FRAME_BYTES)
   #writing = new Stage(FRAME_BYTES)
@@ -156,7 +159,7 @@ class FileJournal implements Journal {
       this.#filling = this.#writing
       this.#writing = stage
       try {
-        await this.#rotate(stage.frameBytes)
+        await this.#rotate(this.#lineBytes(stage))
       } catch (error) {
         return this.#enterTrouble(error, stage)
       }
@@ -170,17 +173,18 @@ class FileJournal implements Journal {
         return this.#giveUp(segment, stage, error)
       }
       this.bytes += frameBytes - stage.recordBytes
+      this.#segmentLineBytes += this.#lineBytes(stage)
       if (firstRecord === 0) this.#startLinger()
       stage.settle(segment.receiptPrefix, firstRecord)
     }
   }
 
   /** Seals the open segment when it is due or has no room for `nextBytes` more, and opens the next. */
-  async #rotate(nextBytes: number): Promise<void> {
+  async #rotate(nextLineBytes: number): Promise<void> {
     const full = this.#segment
     if (full) {
-      const tooLarge = full.reservedBytes + nextBytes > this.#options.segmentBytesMax
-      if (full.records === 0 || !(this.#sealWanted || tooLarge)) {
+      const isFull = this.#segmentLineBytes + nextLineBytes > this.#options.objectBytesMax
+      if (full.records === 0 || !(this.#sealWanted || isFull)) {
         this.#sealWanted = false
         return
       }
@@ -199,9 +203,14 @@ class FileJournal implements Journal {
     const createdAtMs = this.#platform.clock.nowMs()
     const header = { node, lane, number, tag, createdAtMs, compression, objectBytesMax }
     this.#lastNumber = number
+    this.#segmentLineBytes = 0
     const segment = await Segment.create(this.#platform.files, directory, header)
     this.bytes += segment.reservedBytes
     return segment
+  }
+
+  #lineBytes(stage: Stage): number {
+    return stage.recordBytes + stage.payloads * this.#options.lineExtraBytes
   }
 
   #startLinger(): void {

@@ -72,7 +72,8 @@ export function checkJson(bytes: Uint8Array, from = 0, to = bytes.length): JsonF
       // The closing bracket is c + 2 for both kinds.
       if (i >= to || bytes[i] !== c + 2) {
         wantsName = inObject
-        if (wantsName && i < to && bytes[i] !== 0x22) return fault(bytes, from, to, i, "expected a member's name or '}'")
+        if (wantsName && i < to && bytes[i] !== 0x22)
+          return fault(bytes, from, to, i, "expected a member's name or '}'")
         continue
       }
     } else if (c === 0x2d || (c >= 0x30 && c <= 0x39)) {
@@ -83,7 +84,8 @@ export function checkJson(bytes: Uint8Array, from = 0, to = bytes.length): JsonF
       const word = c === 0x74 ? 'true' : c === 0x66 ? 'false' : c === 0x6e ? 'null' : undefined
       if (word === undefined) return fault(bytes, from, to, i, valueExpected)
       for (let k = 1; k < word.length; k++) {
-        if (i + k >= to || bytes[i + k] !== word.charCodeAt(k)) return fault(bytes, from, to, i + k, `expected '${word}'`)
+        if (i + k >= to || bytes[i + k] !== word.charCodeAt(k))
+          return fault(bytes, from, to, i + k, `expected '${word}'`)
       }
       i += word.length
     }
@@ -170,9 +172,7 @@ function isHex(c: number): boolean {
 
 /** `"` `\` `/` `b` `f` `n` `r` `t` */
 function isEscape(c: number): boolean {
-  return (
-    c === 0x22 || c === 0x5c || c === 0x2f || c === 0x62 || c === 0x66 || c === 0x6e || c === 0x72 || c === 0x74
-  )
+  return c === 0x22 || c === 0x5c || c === 0x2f || c === 0x62 || c === 0x66 || c === 0x6e || c === 0x72 || c === 0x74
 }
 
 function doubled(kinds: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {

@@ -23,7 +23,9 @@ export function createLog(clock: Clock, print: (line: string) => void): Log {
     timer = undefined
     if (stored.objects === 0) return
     const { objects, payloads, last } = stored
-    line(`stored ${count(payloads, 'payload')} in ${objects === 1 ? last : `${count(objects, 'object')}, the last ${last}`}`)
+    line(
+      `stored ${count(payloads, 'payload')} in ${objects === 1 ? last : `${count(objects, 'object')}, the last ${last}`}`,
+    )
     stored.objects = 0
     stored.payloads = 0
   }

@@ -1,0 +1,101 @@
+/** Generates `docs/OPTIONS.md` and `docs/ERRORS.md` from the rows in the code; `--check` only compares, and fails on a difference. */
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { allowedValues, OPTIONS, type OptionRow } from '../src/config/options.ts'
+import { FAULTS, type FaultRow, PROBLEMS, type ProblemRow } from '../src/observe/errors.ts'
+
+const DOCS = join(import.meta.dir, '../docs')
+const GENERATED = '<!-- Generated from the code by `npm run docs`. Change the rows, not this page. -->'
+
+const pages: Record<string, string> = { 'OPTIONS.md': optionsPage(), 'ERRORS.md': errorsPage() }
+const check = process.argv.includes('--check')
+let stale = 0
+for (const [name, text] of Object.entries(pages)) {
+  const path = join(DOCS, name)
+  if (check && (!existsSync(path) || readFileSync(path, 'utf8') !== text)) {
+    console.error(`docs/${name} is not what the code says: run \`npm run docs\``)
+    stale += 1
+  }
+  if (!check) writeFileSync(path, text)
+}
+process.exit(stale === 0 ? 0 : 1)
+
+function optionsPage(): string {
+  const rows = Object.values(OPTIONS) as OptionRow[]
+  const cells = rows.map((row) => {
+    const fallback = row.defaultMeans ?? (row.default === undefined ? 'none' : `\`${row.default}\``)
+    return [`\`--${row.flag} ${row.value}\``, `\`${row.env}\``, fallback, allowedValues(row), row.what]
+  })
+  return `${GENERATED}
+# Options
+
+A flag wins over its environment variable, the variable over the default. A value that isn't allowed is refused at the
+start with exit code 2. \`--help\` prints all of this, \`--version\` the version.
+
+${table(['flag', 'environment', 'default', 'allowed', 'what it is'], cells)}
+
+## S3
+
+\`--to s3://bucket/prefix\` reads the standard environment of the AWS SDKs and nothing else:
+
+${table(
+  ['environment', 'what it is'],
+  [
+    ['`AWS_REGION`, `AWS_DEFAULT_REGION`', 'The region; else that of the profile. Needed unless an endpoint is set.'],
+    [
+      '`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`',
+      'Credentials; when they are set, nothing else is asked.',
+    ],
+    [
+      '`AWS_PROFILE`, `AWS_CONFIG_FILE`, …',
+      'Without those, the SDK’s chain: profiles, SSO, web identity, container and instance roles.',
+    ],
+    ['`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`', 'A store that isn’t AWS, addressed path-style.'],
+  ],
+)}
+
+The credentials need \`s3:PutObject\` on the prefix (and \`s3:PutObjectAcl\`, unless the bucket has ACLs turned off).
+`
+}
+
+function errorsPage(): string {
+  const problems = Object.entries(PROBLEMS) as [string, ProblemRow][]
+  const faults = Object.entries(FAULTS) as [string, FaultRow][]
+  return `${GENERATED}
+# Errors
+
+## Refusals
+
+A request that is refused is answered with \`application/problem+json\` (RFC 9457):
+\`{"type":"urn:problem:millrace:queue_full","title":…,"status":503,"code":"queue_full","detail":…}\`. The code is stable;
+\`detail\` is for people. Every 503 of an intake path has a \`Retry-After\`, computed from how fast the journal drains.
+
+${table(
+  ['code', 'status', 'what it means', 'same request later?', 'what holds afterwards'],
+  problems.map(([code, row]) => [
+    `\`${code}\``,
+    String(row.status),
+    row.title,
+    row.retryable ? 'yes' : 'no',
+    row.after,
+  ]),
+)}
+
+## Faults
+
+The command ends with one of these on its standard error.
+
+${table(
+  ['code', 'exit code', 'what it means', 'what holds afterwards'],
+  faults.map(([code, row]) => [`\`${code}\``, String(row.exitCode), row.title, row.after]),
+)}
+
+Exit code 0 is a stop in good order; 130 and 143 are a second Ctrl-C or SIGTERM. Anything else is a bug.
+`
+}
+
+function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return [line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n')
+}

@@ -1,0 +1,107 @@
+/** Runs the program itself, as its user would: a child process with a data directory of its own. */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const CLI = join(import.meta.dir, '../src/cli.ts')
+
+/** How a process ended. */
+export interface Exit {
+  code: number | null
+  signal: NodeJS.Signals | null
+}
+
+/** A running program. */
+export class Millrace {
+  url = ''
+  /** All that it printed, both streams. */
+  output = ''
+  readonly exited: Promise<Exit>
+  readonly #child: ChildProcess
+  #listeners: (() => void)[] = []
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (text: Buffer) => {
+        this.output += text
+        for (const listener of this.#listeners.splice(0)) listener()
+      })
+    }
+    this.exited = new Promise((resolve) => {
+      child.on('close', (code, signal) => {
+        resolve({ code, signal })
+        for (const listener of this.#listeners.splice(0)) listener()
+      })
+    })
+  }
+
+  /** Starts the program without waiting for anything. */
+  static spawn(args: readonly string[], env: Readonly<Record<string, string>> = {}): Millrace {
+    // Only what is asked for: the options of whoever runs the tests must not leak in.
+    const { PATH, HOME } = process.env
+    const child = spawn(process.execPath, [CLI, ...args], { env: { PATH, HOME, ...env } })
+    return new Millrace(child)
+  }
+
+  /** Starts the program on a free port and waits until it listens. */
+  static async start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Millrace> {
+    const millrace = Millrace.spawn(['--port', '0', ...args], env)
+    const match = await millrace.printed(/listens on (http:\S+)/)
+    millrace.url = match[1] as string
+    return millrace
+  }
+
+  get pid(): number {
+    return this.#child.pid as number
+  }
+
+  /** Waits until the output matches. Rejects when the program ends first. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.output)
+      if (match) return match
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+        throw new Error(`millrace ended before it printed ${pattern}:\n${this.output}`)
+      }
+      await new Promise<void>((resolve) => this.#listeners.push(resolve))
+    }
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name)
+  }
+
+  /** Sends SIGTERM and waits for the end. */
+  async stop(): Promise<Exit> {
+    this.signal('SIGTERM')
+    return await this.exited
+  }
+
+  /** `kill -9`, and waits for the end. */
+  async kill(): Promise<Exit> {
+    this.signal('SIGKILL')
+    return await this.exited
+  }
+
+  /** POSTs a body. `type` is the content type. */
+  post(path: string, type: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) {
+    return fetch(this.url + path, { method: 'POST', body, headers: { 'content-type': type, ...headers } })
+  }
+}
+
+/** A directory that is gone when the test is over. */
+export class Scratch implements Disposable {
+  readonly path = mkdtempSync(join(tmpdir(), 'millrace-test-'))
+
+  /** A path inside. */
+  at(...names: string[]): string {
+    return join(this.path, ...names)
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,46 @@
+/** Reads objects back as another system would: decompress, split into lines, cut each payload's bytes out of its line. */
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync, zstdDecompressSync } from 'node:zlib'
+
+/** One line of an object. */
+export interface Line {
+  receipt: string
+  index: number
+  received_at: string
+  version: string | null
+  source: string
+  /** The payload's bytes, as text. */
+  payload: string
+}
+
+/** The lines of one object's body; its name tells how it is compressed. */
+export function readObject(name: string, body: Uint8Array): Line[] {
+  const plain = name.endsWith('.zst') ? zstdDecompressSync(body) : name.endsWith('.gz') ? gunzipSync(body) : body
+  const lines = Buffer.from(plain).toString('utf8').split('\n')
+  if (lines.pop() !== '') throw new Error(`${name} does not end with a line feed`)
+  return lines.map((line) => ({ ...JSON.parse(line), payload: payloadOf(line) }))
+}
+
+/** All lines below a directory of objects. */
+export function readObjectsIn(directory: string): Line[] {
+  return objectNamesIn(directory).flatMap((name) => readObject(name, readFileSync(join(directory, name))))
+}
+
+/** The names of all whole objects below a directory. */
+export function objectNamesIn(directory: string): string[] {
+  return (readdirSync(directory, { recursive: true }) as string[])
+    .filter((name) => /\.ndjson(\.zst|\.gz)?$/.test(name))
+    .sort()
+}
+
+/** What stands between `"payload":` and the line's closing brace: payload is the last member, so that this is enough. */
+function payloadOf(line: string): string {
+  const match =
+    /^\{"receipt":"[^"]*","index":\d+,"received_at":"[^"]*","version":(?:null|"(?:[^"\\]|\\.)*"),"source":"[^"]*","payload":/.exec(
+      line,
+    )
+  if (!match) throw new Error(`not a line of an object: ${line.slice(0, 200)}`)
+  return line.slice(match[0].length, -1)
+}
