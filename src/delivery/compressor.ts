@@ -27,7 +27,8 @@ export function createCompressor(compression: Compression): Compressor {
   const collected = new Collected()
   if (compression === 'none') {
     return {
-      write: async (chunk) => collected.add(chunk.slice()),
+      // A copy: `slice` of a Buffer would be a view of memory that is used again.
+      write: async (chunk) => collected.add(new Uint8Array(chunk)),
       end: async () => collected.finish(),
     }
   }

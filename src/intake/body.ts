@@ -2,58 +2,59 @@
 
 import { type Admission, UNDECLARED_BYTES } from './admission.ts'
 import { decodeBody } from './content-encoding.ts'
-import type { Deadlines } from './deadlines.ts'
 import type { Refusal } from './problem.ts'
 
 /** What reading needs. */
 export interface BodyContext {
   admission: Admission
-  deadlines: Deadlines
   bodyBytesMax: number
 }
 
 /** What one request has set aside of the memory for bodies. */
 export interface Charge {
+  /** Set aside before reading: the length that the request declares, where it does. */
   entered: number
+  /** Set aside since. */
   grown: number
+  isDeclared: boolean
 }
 
 const ENCODINGS = 'gzip, deflate, br, zstd'
 /** Sent where the rest of a body is not going to be read. */
-const CLOSE = { connection: 'close' }
+export const CLOSE = { connection: 'close' }
 
 /** Sets memory aside for a request by what it declares, or refuses it before reading. */
 export function enter(request: Request, { admission, bodyBytesMax }: BodyContext): Charge | Refusal {
   const length = request.headers.get('content-length')
-  const entered = length === null ? UNDECLARED_BYTES : Number(length)
-  if (length !== null && entered > bodyBytesMax) return tooLarge(bodyBytesMax)
-  return admission.enter(entered) ?? { entered, grown: 0 }
+  const isDeclared = length !== null
+  const entered = isDeclared ? Number(length) : UNDECLARED_BYTES
+  if (isDeclared && entered > bodyBytesMax) return tooLarge(bodyBytesMax)
+  return admission.enter(entered) ?? { entered, grown: 0, isDeclared }
 }
 
 /** The decoded body, or why there is none. Rejects when the client goes away. */
 export async function readBody(request: Request, context: BodyContext, charge: Charge): Promise<Uint8Array | Refusal> {
-  const { deadlines, bodyBytesMax } = context
-  const declared = request.headers.get('content-length') !== null
-  const received = declared ? receiveWhole(request) : receiveChunks(request, context, charge)
-  const body = await deadlines.within(received)
-  if (body === 'late') {
-    return { code: 'body_timeout', detail: `the body took longer than ${deadlines.limitMs} ms`, headers: CLOSE }
-  }
-  if ('code' in body) return body
+  const received = charge.isDeclared
+    ? new Uint8Array(await request.arrayBuffer())
+    : await receiveChunks(request, context, charge)
   const encoding = request.headers.get('content-encoding')
-  if (encoding === null) return body
+  return encoding === null || 'code' in received ? received : await decode(received, encoding, context, charge)
+}
+
+async function decode(
+  body: Uint8Array,
+  encoding: string,
+  { admission, bodyBytesMax }: BodyContext,
+  charge: Charge,
+): Promise<Uint8Array | Refusal> {
   const decoded = await decodeBody(body, encoding, bodyBytesMax)
   if (decoded.kind === 'ok') {
-    return grow(context.admission, charge, Math.max(0, decoded.bytes.length - body.length)) ?? decoded.bytes
+    return grow(admission, charge, Math.max(0, decoded.bytes.length - body.length)) ?? decoded.bytes
   }
   if (decoded.kind === 'too-large') return tooLarge(bodyBytesMax)
   if (decoded.kind === 'corrupt') return { code: 'corrupt_encoding', detail: `${encoding}: ${decoded.reason}` }
   const detail = `'${encoding}' is not one of ${ENCODINGS}, or more than one was applied`
   return { code: 'unsupported_encoding', detail, headers: { 'accept-encoding': ENCODINGS } }
-}
-
-async function receiveWhole(request: Request): Promise<Uint8Array> {
-  return new Uint8Array(await request.arrayBuffer())
 }
 
 /** A body without a declared length: counted as it comes, because nobody knows how long it gets. */

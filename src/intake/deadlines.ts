@@ -2,17 +2,19 @@
 
 import type { Clock, Timer } from '../platform/clock.ts'
 
-interface Waiting {
-  sinceMs: number
-  expire: () => void
+/** Something that must be done in time. `startedMs` is this file's to set. */
+export interface Expiring {
+  startedMs: number
+  /** Called once when it isn't; it has been stopped by then. */
+  expire(): void
 }
 
-/** Waits for many things, none longer than `limitMs` and a sweep. */
+/** Watches many things, none of which may take longer than `limitMs` and a quarter of it. */
 export class Deadlines {
   readonly limitMs: number
   readonly #clock: Clock
-  /** In the order of their arrival, so that a sweep looks only at what is late. */
-  readonly #waiting = new Set<Waiting>()
+  /** In the order of their start, so that a sweep looks only at what is late. */
+  readonly #running = new Set<Expiring>()
   #timer: Timer | undefined
 
   constructor(limitMs: number, clock: Clock) {
@@ -20,26 +22,19 @@ export class Deadlines {
     this.#clock = clock
   }
 
-  /** The promise's value, or `late` when it takes longer than the limit. */
-  within<T>(promise: Promise<T>): Promise<T | 'late'> {
-    return new Promise((resolve, reject) => {
-      const waiting: Waiting = { sinceMs: this.#clock.monotonicMs(), expire: () => resolve('late') }
-      this.#waiting.add(waiting)
-      this.#timer ??= this.#clock.after(this.limitMs / 4, () => this.#sweep())
-      promise.then(
-        (value) => {
-          this.#waiting.delete(waiting)
-          resolve(value)
-        },
-        (error: unknown) => {
-          this.#waiting.delete(waiting)
-          reject(error)
-        },
-      )
-    })
+  /** Starts the time of `expiring`. */
+  start(expiring: Expiring): void {
+    expiring.startedMs = this.#clock.monotonicMs()
+    this.#running.add(expiring)
+    this.#timer ??= this.#clock.after(this.limitMs / 4, () => this.#sweep())
   }
 
-  /** Stops the timer. What still waits is left waiting. */
+  /** It is done. */
+  stop(expiring: Expiring): void {
+    this.#running.delete(expiring)
+  }
+
+  /** Stops watching. */
   close(): void {
     this.#timer?.cancel()
   }
@@ -47,11 +42,11 @@ export class Deadlines {
   #sweep(): void {
     this.#timer = undefined
     const lateSinceMs = this.#clock.monotonicMs() - this.limitMs
-    for (const waiting of this.#waiting) {
-      if (waiting.sinceMs > lateSinceMs) break
-      this.#waiting.delete(waiting)
-      waiting.expire()
+    for (const expiring of this.#running) {
+      if (expiring.startedMs > lateSinceMs) break
+      this.#running.delete(expiring)
+      expiring.expire()
     }
-    if (this.#waiting.size > 0) this.#timer = this.#clock.after(this.limitMs / 4, () => this.#sweep())
+    if (this.#running.size > 0) this.#timer = this.#clock.after(this.limitMs / 4, () => this.#sweep())
   }
 }

@@ -3,13 +3,15 @@
 import { AppendError, type Journal } from '../journal/journal.ts'
 import type { Observer } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
-import { type BodyContext, enter, readBody } from './body.ts'
+import { type BodyContext, type Charge, CLOSE, enter, readBody } from './body.ts'
+import type { Deadlines, Expiring } from './deadlines.ts'
 import { problemResponse, type Refusal } from './problem.ts'
 import { type ReadShape, readCollection, readForm, readLines, readValueOrArray, type Shape } from './shapes.ts'
 
 /** What handling a request needs. */
 export interface RequestContext extends BodyContext {
   journal: Journal
+  deadlines: Deadlines
   clock: Clock
   observe: Observer
 }
@@ -27,10 +29,13 @@ const RETRY_AFTER_SECONDS = 1
 const ACCEPTED = { status: 202, headers: { 'content-type': 'application/json' } }
 
 /** Makes the handler of one intake path. Its promise never rejects. */
-export function intakeHandler(path: string, context: RequestContext): (request: Request) => Promise<Response> {
+export function intakeHandler(
+  path: string,
+  context: RequestContext,
+): (request: Request) => Response | Promise<Response> {
   const readers = INTAKE_PATHS[path] ?? {}
   const types = Object.keys(readers).join(' or ')
-  return async (request) => {
+  return (request) => {
     if (request.method !== 'POST') return notAllowed(path, 'POST')
     const contentType = request.headers.get('content-type')
     const read = readers[contentType ?? ''] ?? readers[mediaType(contentType)]
@@ -40,19 +45,7 @@ export function intakeHandler(path: string, context: RequestContext): (request: 
     }
     const charge = enter(request, context)
     if ('code' in charge) return problemResponse(charge)
-    try {
-      const body = await readBody(request, context, charge)
-      if ('code' in body) return problemResponse(body)
-      const shape = read(body)
-      return 'code' in shape ? problemResponse(shape) : await keep(shape, context)
-    } catch (error) {
-      // The client went away: nobody reads this answer.
-      if ((error as Error)?.name === 'AbortError') return new Response(null, { status: 400 })
-      context.observe({ kind: 'intake-failure', reason: String((error as Error)?.stack ?? error) })
-      return problemResponse({ code: 'internal', detail: 'an unexpected error; the log has it' })
-    } finally {
-      context.admission.leave(charge)
-    }
+    return new Promise((answer) => void new Post(context, charge, answer).run(request, read))
   }
 }
 
@@ -61,26 +54,69 @@ export function notAllowed(path: string, allow: string): Response {
   return problemResponse({ code: 'method_not_allowed', detail: `${path} takes ${allow}`, headers: { allow } })
 }
 
-async function keep(shape: Shape, { journal, admission, clock }: RequestContext): Promise<Response> {
-  const { kind, body, payloads, rejected } = shape
-  const refusal = admission.keep(payloads, body.length)
-  if (refusal) return problemResponse(refusal)
-  try {
-    const receipt = await journal.append({ kind, body, payloads, receivedAtMs: clock.nowMs(), source: SOURCE })
-    const answer = `{"receipt":"${receipt}","accepted":${payloads},"ack":"disk"}`
-    if (!rejected) return new Response(answer, ACCEPTED)
-    const more = { rejected: rejected.count, errors: rejected.errors }
-    return new Response(JSON.stringify({ ...JSON.parse(answer), ...more }), ACCEPTED)
-  } catch (error) {
-    if (error instanceof AppendError) return problemResponse(notKept(error))
-    throw error
+/** A request under way. */
+class Post implements Expiring {
+  startedMs = 0
+  readonly #context: RequestContext
+  readonly #charge: Charge
+  readonly #answer: (response: Response) => void
+  #isLate = false
+
+  constructor(context: RequestContext, charge: Charge, answer: (response: Response) => void) {
+    this.#context = context
+    this.#charge = charge
+    this.#answer = answer
+  }
+
+  /** Answers in every case; never rejects. */
+  async run(request: Request, read: ReadShape): Promise<void> {
+    const { admission, deadlines, observe } = this.#context
+    try {
+      deadlines.start(this)
+      const body = await readBody(request, this.#context, this.#charge)
+      deadlines.stop(this)
+      // It came after its refusal: what was refused is not kept.
+      if (this.#isLate) return
+      const shape = 'code' in body ? body : read(body)
+      if ('code' in shape) this.#answer(problemResponse(shape))
+      else await this.#keep(shape)
+    } catch (error) {
+      deadlines.stop(this)
+      // The client went away: nobody reads this answer.
+      if ((error as Error)?.name === 'AbortError') return this.#answer(new Response(null, { status: 400 }))
+      observe({ kind: 'intake-failure', reason: String((error as Error)?.stack ?? error) })
+      this.#answer(problemResponse({ code: 'internal', detail: 'an unexpected error; the log has it' }))
+    } finally {
+      admission.leave(this.#charge)
+    }
+  }
+
+  /** The time for the body is over. */
+  expire(): void {
+    this.#isLate = true
+    const detail = `the body took longer than ${this.#context.deadlines.limitMs} ms`
+    this.#answer(problemResponse({ code: 'body_timeout', detail, headers: CLOSE }))
+  }
+
+  async #keep({ kind, body, payloads, rejected }: Shape): Promise<void> {
+    const { journal, admission, clock } = this.#context
+    const refusal = admission.keep(payloads, body.length)
+    if (refusal) return this.#answer(problemResponse(refusal))
+    try {
+      const receipt = await journal.append({ kind, body, payloads, receivedAtMs: clock.nowMs(), source: SOURCE })
+      const answer = `{"receipt":"${receipt}","accepted":${payloads},"ack":"disk"`
+      const more = rejected ? `,"rejected":${rejected.count},"errors":${JSON.stringify(rejected.errors)}` : ''
+      this.#answer(new Response(`${answer}${more}}`, ACCEPTED))
+    } catch (error) {
+      if (!(error instanceof AppendError)) throw error
+      this.#answer(problemResponse(notKept(error)))
+    }
   }
 }
 
-function notKept(error: AppendError): Refusal {
-  const detail =
-    error.refusal === 'stopping' ? 'the server is stopping' : 'it is tried again shortly; the log says more'
-  return { code: error.refusal, detail, retryAfterSeconds: RETRY_AFTER_SECONDS }
+function notKept({ refusal }: AppendError): Refusal {
+  const detail = refusal === 'stopping' ? 'the server is stopping' : 'it is tried again shortly; the log says more'
+  return { code: refusal, detail, retryAfterSeconds: RETRY_AFTER_SECONDS }
 }
 
 /** `Application/JSON; charset=utf-8` → `application/json`. */

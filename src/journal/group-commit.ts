@@ -75,6 +75,7 @@ class FileJournal implements Journal {
   #running: Promise<void> | undefined
   #closing = false
   #sealWanted = false
+  #reopenWanted = false
   #linger: Timer | undefined
   #retry: Timer | undefined
   /** Segments being sealed, in order, beside the commits to the next one. */
@@ -135,48 +136,57 @@ class FileJournal implements Journal {
     this.#retry?.cancel()
     while (this.#running) await this.#running
     this.#linger?.cancel()
-    // An empty one stays as it is: its name is how the next start knows the highest number ever used.
-    if (this.#segment?.records === 0) await this.#segment.abandon()
-    else if (this.#segment) this.#sealBeside(this.#segment)
+    const last = this.#segment
     this.#segment = undefined
+    // An empty one stays in any case: its name is how the next start knows the highest number ever used.
+    const empty = last?.records === 0 ? last : await this.#createSegment().catch(() => undefined)
+    await empty?.abandon()
+    if (last && last !== empty) this.#sealBeside(last)
     await this.#sealing
   }
 
   /** Starts the commit loop unless it runs. It begins a turn later, so that what arrives together is written together. */
   #run(): void {
-    this.#running ??= Promise.resolve()
-      .then(() => this.#commitAll())
-      .finally(() => {
-        this.#running = undefined
-      })
+    this.#running ??= Promise.resolve().then(() => this.#commitAll())
   }
 
   async #commitAll(): Promise<void> {
-    while (this.#filling.records > 0 || this.#overflow.length > 0 || this.#sealWanted) {
-      if (this.trouble) return this.#refuseAll(this.trouble, 'the journal cannot be written just now')
-      this.#fillFromOverflow()
-      const stage = this.#filling
-      this.#filling = this.#writing
-      this.#writing = stage
-      try {
-        await this.#rotate(this.#lineBytes(stage))
-      } catch (error) {
-        return this.#enterTrouble(error, stage)
+    try {
+      while (this.#filling.records > 0 || this.#overflow.length > 0 || this.#sealWanted || this.#reopenWanted) {
+        if (this.#reopenWanted) await this.#reopen()
+        else if (this.trouble) this.#refuseAll(this.trouble, 'the journal cannot be written just now')
+        else await this.#commitNext()
       }
-      const segment = this.#segment
-      if (!segment || stage.records === 0) continue
-      const { records, payloads, frameBytes } = stage
-      const firstRecord = segment.records
-      try {
-        await segment.commit(stage.frame(firstRecord), records, payloads)
-      } catch (error) {
-        return this.#giveUp(segment, stage, error)
-      }
-      this.bytes += frameBytes - stage.recordBytes
-      this.#segmentLineBytes += this.#lineBytes(stage)
-      if (firstRecord === 0) this.#startLinger()
-      stage.settle(segment.receiptPrefix, firstRecord)
+    } finally {
+      // In the same turn as the last look at what waits: whatever is appended after that starts the loop again.
+      this.#running = undefined
     }
+  }
+
+  async #commitNext(): Promise<void> {
+    this.#fillFromOverflow()
+    const stage = this.#filling
+    this.#filling = this.#writing
+    this.#writing = stage
+    try {
+      await this.#rotate(this.#lineBytes(stage))
+    } catch (error) {
+      return this.#enterTrouble(error, stage)
+    }
+    const segment = this.#segment
+    if (!segment || stage.records === 0) return
+    const { records, payloads, frameBytes } = stage
+    const firstRecord = segment.records
+    try {
+      await segment.commit(stage.frame(firstRecord), records, payloads)
+    } catch (error) {
+      this.#enterTrouble(error, stage)
+      return await segment.abandon()
+    }
+    this.bytes += frameBytes - stage.recordBytes
+    this.#segmentLineBytes += this.#lineBytes(stage)
+    if (firstRecord === 0) this.#startLinger()
+    stage.settle(segment.receiptPrefix, firstRecord)
   }
 
   /** Seals the open segment when it is due or has no room for `nextBytes` more, and opens the next. */
@@ -241,34 +251,37 @@ class FileJournal implements Journal {
     }
   }
 
-  /** A write or a sync failed: nobody whose records were in it is acked, and the file takes no more. */
-  #giveUp(segment: Segment, stage: Stage, error: unknown): void {
-    this.#segment = undefined
-    this.#linger?.cancel()
-    this.#sealing = this.#sealing.then(() => segment.abandon()).then(() => this.#publish(segment))
-    this.#enterTrouble(error, stage)
-  }
-
+  /** A write, a sync or a new file failed: nobody whose records wait is acked, and the open segment takes no more. */
   #enterTrouble(error: unknown, stage: Stage): void {
     const code = (error as NodeJS.ErrnoException)?.code === 'ENOSPC' ? 'disk_full' : 'journal_failed'
     this.trouble = code
+    this.#linger?.cancel()
     this.#observe({ kind: 'journal-trouble', code, reason: String(error) })
     this.#refuse(stage, code, String(error))
     this.#refuseAll(code, String(error))
     this.#retryLater()
   }
 
-  /** Tries to open a new segment after a pause, until it works. */
   #retryLater(): void {
-    this.#retry = this.#platform.clock.after(TROUBLE_PAUSE_MS, async () => {
-      try {
-        this.#segment = await this.#createSegment()
-        this.trouble = undefined
-        this.#observe({ kind: 'journal-well' })
-      } catch {
-        if (!this.#closing) this.#retryLater()
-      }
+    this.#retry = this.#platform.clock.after(TROUBLE_PAUSE_MS, () => {
+      this.#reopenWanted = true
+      this.#run()
     })
+  }
+
+  /** Tries to open a new segment, and lets go of the one that takes no more: what it holds is delivered in any case. */
+  async #reopen(): Promise<void> {
+    this.#reopenWanted = false
+    const left = this.#segment
+    this.#segment = undefined
+    try {
+      this.#segment = await this.#createSegment()
+      this.trouble = undefined
+      this.#observe({ kind: 'journal-well' })
+    } catch {
+      if (!this.#closing) this.#retryLater()
+    }
+    if (left) this.#sealBeside(left)
   }
 
   #refuseAll(code: AppendRefusal, reason: string): void {

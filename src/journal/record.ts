@@ -18,20 +18,29 @@ export interface StoredRecord extends NewRecord {
 
 /** How many bytes a record takes. */
 export function recordBytes(record: NewRecord): number {
-  return RECORD_HEADER_BYTES + Buffer.byteLength(record.source) + record.body.length
+  return RECORD_HEADER_BYTES + sourceName(record.source).length + record.body.length
+}
+
+/** The last source's bytes: records come in runs of one source, and encoding its name each time shows in a profile. */
+let lastSource = { name: '', bytes: new Uint8Array() }
+
+function sourceName(name: string): Uint8Array {
+  if (name !== lastSource.name) lastSource = { name, bytes: Buffer.from(name) }
+  return lastSource.bytes
 }
 
 /** Writes a record at `position`; returns the position behind it. The room must be there. */
 export function writeRecord(into: Buffer, position: number, record: NewRecord): number {
-  const sourceBytes = into.write(record.source, position + RECORD_HEADER_BYTES)
+  const source = sourceName(record.source)
   into.writeUInt32LE(record.body.length, position)
   into.writeUInt32LE(record.payloads, position + 4)
   into.writeDoubleLE(record.receivedAtMs, position + 8)
   into.writeUInt8(KINDS.indexOf(record.kind), position + 16)
-  into.writeUInt8(sourceBytes, position + 17)
+  into.writeUInt8(source.length, position + 17)
   into.writeUInt16LE(0, position + 18)
   into.writeUInt32LE(0, position + 20)
-  const bodyAt = position + RECORD_HEADER_BYTES + sourceBytes
+  into.set(source, position + RECORD_HEADER_BYTES)
+  const bodyAt = position + RECORD_HEADER_BYTES + source.length
   into.set(record.body, bodyAt)
   return bodyAt + record.body.length
 }

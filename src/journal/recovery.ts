@@ -5,7 +5,7 @@ import { Fault } from '../observe/errors.ts'
 import type { Observer } from '../observe/events.ts'
 import type { Files, OpenFile } from '../platform/files.ts'
 import type { SealedSegment } from './journal.ts'
-import { decodeSeal, encodeSeal, LAYOUT_VERSION, SEAL_BYTES, type SealTotals } from './layout.ts'
+import { decodeSeal, encodeSeal, HEADER_BYTES, LAYOUT_VERSION, SEAL_BYTES, type SealTotals } from './layout.ts'
 import { parseSegmentName } from './name.ts'
 import { readHeader, readPieces } from './reader.ts'
 import { sealName } from './segment.ts'
@@ -61,7 +61,9 @@ async function recoverOpen(files: Files, directory: string, path: string, number
     // Records are only ever written behind a durable header: without one there are none that were acked.
     if ((await readHeader(file)).kind !== 'header') {
       const bytes = await file.size()
-      if (bytes > 0) await setAside(files, directory, file, { path, number, offset: 0, bytes }, observe)
+      // Nothing behind it: the crash came while the file was made.
+      if (bytes > HEADER_BYTES) await setAside(files, directory, file, { path, number, offset: 0, bytes }, observe)
+      else if (bytes > 0) observe({ kind: 'journal-torn-tail', path, bytes })
       return undefined
     }
     const { records, payloads, frames, end, sealed } = await survey(file)

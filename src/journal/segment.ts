@@ -20,6 +20,7 @@ export class Segment {
   readonly #directory: string
   readonly #file: OpenFile
   #frames = 0
+  #isClosed = false
 
   private constructor(files: Files, directory: string, header: SegmentHeader, file: OpenFile) {
     this.#files = files
@@ -56,8 +57,9 @@ export class Segment {
     this.#frames += 1
   }
 
-  /** Writes the seal and closes the file. Then `publish` it. */
+  /** Writes the seal and closes the file; one that was abandoned stays as it is. Then `publish` it. */
   async seal(): Promise<void> {
+    if (this.#isClosed) return
     if (this.records > 0) {
       const totals = { records: this.records, payloads: this.payloads, frames: this.#frames }
       try {
@@ -66,9 +68,10 @@ export class Segment {
         this.bytes += SEAL_BYTES
       } catch {
         // The seal only saves a reading at the next start. The frames before it are durable already.
+        await this.#file.truncate(this.bytes).catch(() => {})
       }
     }
-    await this.#file.close().catch(() => {})
+    await this.#close()
   }
 
   /**
@@ -76,7 +79,13 @@ export class Segment {
    * came after is cut off. Then `publish` it.
    */
   async abandon(): Promise<void> {
+    if (this.#isClosed) return
     await this.#file.truncate(this.bytes).catch(() => {})
+    await this.#close()
+  }
+
+  async #close(): Promise<void> {
+    this.#isClosed = true
     await this.#file.close().catch(() => {})
   }
 
@@ -92,10 +101,10 @@ export class Segment {
   }
 }
 
-/** Renames an `open` segment file to `sealed`, durably; returns its new path. */
+/** Renames an `open` segment file to `sealed`, durably; returns its new path. May be repeated, however far it came. */
 export async function sealName(files: Files, openPath: string): Promise<string> {
   const path = openPath.replace(/\.open$/, '.sealed')
-  await files.rename(openPath, path)
+  if ((await files.sizeOf(openPath)) !== undefined) await files.rename(openPath, path)
   await files.syncDirectory(dirname(path))
   return path
 }

@@ -1,0 +1,157 @@
+/** Options: where values come from, how they are written, and how a wrong one is refused. */
+
+import { describe, expect, test } from 'bun:test'
+import { helpText } from '../../src/config/help.ts'
+import { loadOptions } from '../../src/config/load.ts'
+import { allowedValues, OPTIONS, type OptionRow, type Options } from '../../src/config/options.ts'
+import { formatDuration, formatSize, parseDuration, parseSize } from '../../src/config/units.ts'
+import { Millrace } from '../millrace.ts'
+
+const ROWS = Object.entries(OPTIONS) as [keyof Options, OptionRow][]
+
+function options(args: string[], env: Record<string, string> = {}): Options {
+  const loaded = loadOptions(args, env)
+  if (loaded.kind !== 'options') throw new Error(JSON.stringify(loaded))
+  return loaded.options
+}
+
+function wrong(args: string[], env: Record<string, string> = {}): string[] {
+  const loaded = loadOptions(args, env)
+  return loaded.kind === 'wrong' ? loaded.messages : []
+}
+
+describe('where a value comes from', () => {
+  test('the defaults are the documented ones', () => {
+    expect(options([])).toMatchObject({
+      port: 8080,
+      host: '127.0.0.1',
+      data: './data',
+      compression: 'zstd',
+      lingerMs: 5000,
+      objectBytesMax: 64 * 1024 ** 2,
+      maxWorkers: 32,
+      journalBytesMax: 10 * 1024 ** 3,
+      stopGraceMs: 20_000,
+    })
+    expect(options([]).maxQueue).toBeUndefined()
+    expect(options([]).to).toBeUndefined()
+    expect(options([]).threads).toBeGreaterThanOrEqual(1)
+  })
+
+  test('a flag wins over the environment, the environment over the default', () => {
+    expect(options([], { MAX_WORKERS: '7' }).maxWorkers).toBe(7)
+    expect(options(['--max-workers', '9'], { MAX_WORKERS: '7' }).maxWorkers).toBe(9)
+    expect(options(['--max-workers=9'], { MAX_WORKERS: '7' }).maxWorkers).toBe(9)
+  })
+
+  test('an empty environment variable counts as not set', () => {
+    expect(options([], { PORT: '' }).port).toBe(8080)
+  })
+
+  test.each(ROWS)('%s: its flag and its variable are both read', (name, row) => {
+    const text = { count: '3', duration: '7s', size: '2MiB', text: 'some/where', choice: row.choices?.at(-1) ?? '' }[
+      row.kind
+    ]
+    const byFlag = options([`--${row.flag}`, text])[name]
+    expect(byFlag).toBeDefined()
+    expect(byFlag).not.toBe(options([])[name] as never)
+    expect(options([], { [row.env]: text })[name]).toBe(byFlag as never)
+  })
+})
+
+describe('a wrong value', () => {
+  test.each([
+    [['--linger', '5'], "--linger is '5'; allowed is a duration such as 500ms, 5s or 10m from 10ms to 1h"],
+    [['--linger', '9ms'], "--linger is '9ms'; allowed is a duration such as 500ms, 5s or 10m from 10ms to 1h"],
+    [['--port', '65536'], "--port is '65536'; allowed is a whole number from 0 to 65535"],
+    [['--port', '-1'], "--port is '-1'; allowed is a whole number from 0 to 65535"],
+    [['--port', '1e3'], "--port is '1e3'; allowed is a whole number from 0 to 65535"],
+    [['--object-bytes-max', '64MB'], /^--object-bytes-max is '64MB'; allowed is a size such as 64KiB/],
+    [['--compression', 'lz4'], "--compression is 'lz4'; allowed is zstd, gzip, none"],
+    [['--threads', ''], "--threads is ''; allowed is a whole number from 1 to 256"],
+    [['--linge', '5s'], '--linge is not an option (did you mean --linger?); see --help'],
+    [['--bogus'], '--bogus is not an option; see --help'],
+    [['--port'], '--port needs a value'],
+    [['--port', '--linger=5s'], '--port needs a value'],
+    [['--port', '1', '--port', '2'], '--port is given twice'],
+    [['s3://bucket'], "'s3://bucket' is not an option; see --help"],
+  ])('%p is named, with the value and what is allowed', (args, message) => {
+    expect(wrong(args)).toEqual([typeof message === 'string' ? message : expect.stringMatching(message)])
+  })
+
+  test('from the environment, the variable is named', () => {
+    expect(wrong([], { MAX_QUEUE: '0' })).toEqual(["MAX_QUEUE is '0'; allowed is a whole number from 1"])
+  })
+
+  test('all that is wrong is said at once', () => {
+    expect(wrong(['--port', 'x', '--linger', 'y'], { MAX_WORKERS: 'z' })).toHaveLength(3)
+  })
+
+  test.each([
+    [['--port', 'http'], /config_invalid.*\n {2}--port is 'http'/],
+    [['--to', 'ftp://host/x'], /config_invalid.*\n {2}--to is 'ftp:\/\/host\/x': 'ftp' is not a kind of destination/],
+    [['--to', 's3://bucket'], /config_invalid.*\n {2}--to is 's3:\/\/bucket': no AWS region .*AWS_REGION/],
+  ])('%p ends the program with exit code 2 before anything is made', async (args, message) => {
+    const millrace = Millrace.spawn(args)
+    expect(await millrace.exited).toEqual({ code: 2, signal: null })
+    expect(millrace.output).toMatch(message)
+  })
+})
+
+describe('units', () => {
+  test.each([
+    ['500ms', 500],
+    ['5s', 5000],
+    ['1.5s', 1500],
+    ['10m', 600_000],
+    ['1h', 3_600_000],
+    ['5', undefined],
+    ['5 s', undefined],
+    ['-5s', undefined],
+    ['5S', undefined],
+    ['0.1ms', undefined],
+    ['', undefined],
+  ])('duration %p is %p ms', (text, ms) => expect(parseDuration(text)).toBe(ms))
+
+  test.each([
+    ['1B', 1],
+    ['64KiB', 65_536],
+    ['1.5MiB', 1_572_864],
+    ['10GiB', 10_737_418_240],
+    ['64', undefined],
+    ['64KB', undefined],
+    ['64kib', undefined],
+  ])('size %p is %p bytes', (text, bytes) => expect(parseSize(text)).toBe(bytes))
+
+  test('what is written is read back', () => {
+    for (const ms of [1, 999, 1000, 90_000, 3_600_000]) expect(parseDuration(formatDuration(ms))).toBe(ms)
+    for (const bytes of [1, 1023, 1024, 65_536, 10_737_418_240]) expect(parseSize(formatSize(bytes))).toBe(bytes)
+  })
+})
+
+describe('help and version', () => {
+  test('the help names every option, its variable and its default', () => {
+    const text = helpText('1.2.3')
+    for (const [, row] of ROWS) {
+      expect(text).toContain(`--${row.flag} `)
+      expect(text).toContain(`[${row.env}; default: ${row.defaultMeans ?? row.default ?? 'none'}]`)
+    }
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(132)
+  })
+
+  test('--help and --version print and exit 0, whatever else stands there', async () => {
+    const help = Millrace.spawn(['--help', '--port', 'x'])
+    expect(await help.exited).toEqual({ code: 0, signal: null })
+    expect(help.output).toContain('Usage: millrace')
+    const version = Millrace.spawn(['--version'])
+    await version.exited
+    expect(version.output).toMatch(/^\d+\.\d+\.\d+\n$/)
+  })
+
+  test('every row says what it allows in words that fit its bounds', () => {
+    for (const [, row] of ROWS) {
+      if (row.min !== undefined) expect(allowedValues(row)).toContain('from')
+      expect(row.what).toEndWith('.')
+    }
+  })
+})
