@@ -1,0 +1,126 @@
+/**
+ * Which folder of src/ may import which: the arrows of docs/ARCHITECTURE.md, held by dependency-cruiser (`npm run arrows`).
+ * Type imports count as much as any other.
+ */
+
+/** Every room of src/: the rooms it may import from, and why no others. Its own files it may always import. */
+const rooms = {
+  platform: {
+    mayImport: [],
+    why: 'It is the one door to the outside: everything stands on it, so it stands on nothing of ours.',
+  },
+  json: {
+    mayImport: [],
+    why: 'It only scans bytes; intake, journal and delivery use it alike because it knows none of them.',
+  },
+  config: {
+    mayImport: ['platform'],
+    why: 'It turns argv and environment into values; what they mean is for server.ts to hand out.',
+  },
+  observe: {
+    mayImport: ['platform'],
+    why: 'Every stage reports to it, so it can know none of them.',
+  },
+  journal: {
+    mayImport: ['json', 'observe', 'platform'],
+    why: 'It is the one thing between intake and delivery, and knows neither; server.ts hands it its options.',
+  },
+  destination: {
+    mayImport: ['json', 'observe', 'platform'],
+    why: 'It takes a finished object: where that came from is not its business; server.ts hands it its options.',
+  },
+  dispatch: {
+    mayImport: [],
+    why: 'It is a library of its own that takes any job, and runs anywhere.',
+  },
+  intake: {
+    mayImport: ['journal', 'json', 'observe', 'platform'],
+    why: 'It never knows that S3 exists: what it accepted goes into the journal, and no further.',
+  },
+  delivery: {
+    mayImport: ['dispatch', 'journal', 'destination', 'json', 'observe', 'platform'],
+    why: 'It never knows that HTTP exists: what it stores comes out of the journal.',
+  },
+}
+
+/** One rule a room: nothing of ours outside the room but what the table allows. */
+const roomRules = Object.entries(rooms).map(([room, { mayImport, why }]) => ({
+  name: `${room}-imports`,
+  comment: why,
+  severity: 'error',
+  from: { path: `^src/${room}/` },
+  to: { path: '^src/', pathNot: [room, ...mayImport].map((allowed) => `^src/${allowed}/`) },
+}))
+
+/** Where the program begins, and where a delivery thread does. */
+const entries = ['^src/cli\\.ts$', '^src/delivery/thread\\.ts$']
+
+module.exports = {
+  forbidden: [
+    ...roomRules,
+    {
+      name: 'every-room-is-known',
+      comment: 'A new folder in src/ says in the table above what it may import, before it imports anything.',
+      severity: 'error',
+      from: { path: '^src/[^/]+/', pathNot: `^src/(${Object.keys(rooms).join('|')})/` },
+      to: {},
+    },
+    {
+      name: 'dispatch-runs-anywhere',
+      comment: 'Neither node: nor bun: nor a package: the library works wherever JavaScript does.',
+      severity: 'error',
+      from: { path: '^src/dispatch/' },
+      to: { pathNot: '^src/' },
+    },
+    {
+      name: 'only-cli-imports-server',
+      comment: 'The composition root knows every part, so a part that knew it would know them all.',
+      severity: 'error',
+      from: { pathNot: '^src/cli\\.ts$' },
+      to: { path: '^src/server\\.ts$' },
+    },
+    {
+      name: 'nobody-imports-cli',
+      comment: 'It is the program’s entry: importing it runs it.',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/cli\\.ts$' },
+    },
+    {
+      name: 'no-cycles',
+      comment: 'Two modules that need each other are one module, or miss a third.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'reached-from-an-entry',
+      comment: 'What neither the command nor a delivery thread reaches is dead: wire it in or delete it.',
+      severity: 'error',
+      from: { path: entries },
+      to: { path: '^src/', pathNot: entries, reachable: false },
+    },
+    {
+      name: 'production-packages-only',
+      comment: 'npm start installs no devDependencies, so src/ can’t use them.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'resolves',
+      comment: 'An import that leads nowhere escapes every rule above.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    // Type-only imports are arrows, too: look at the source before TypeScript drops them.
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    builtInModules: { add: ['bun', 'bun:ffi', 'bun:jsc', 'bun:sqlite', 'bun:test'] },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['bun', 'import', 'types'] },
+  },
+}
