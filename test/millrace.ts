@@ -13,8 +13,8 @@ export interface Exit {
   signal: NodeJS.Signals | null
 }
 
-/** A running program. */
-export class Millrace {
+/** A running program; killed when its scope is left, however that happens. */
+export class Millrace implements AsyncDisposable {
   url = ''
   /** All that it printed, both streams. */
   output = ''
@@ -84,6 +84,10 @@ export class Millrace {
   async kill(): Promise<Exit> {
     this.signal('SIGKILL')
     return await this.exited
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill()
   }
 
   /** POSTs a body. `type` is the content type. */

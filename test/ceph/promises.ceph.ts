@@ -33,7 +33,7 @@ test('real webhooks reach S3 unchanged, whatever their shape and encoding', asyn
   using scratch = new Scratch()
   const prefix = freshPrefix('webhooks')
   const args = ['--data', scratch.at('data'), '--to', `s3://${BUCKET}/${prefix}`, '--object-bytes-max', '1MiB']
-  const millrace = await Millrace.start([...args, '--linger', '50ms'], env)
+  await using millrace = await Millrace.start([...args, '--linger', '50ms'], env)
   const posted = await postWebhooks(millrace)
   expect(await millrace.stop()).toEqual({ code: 0, signal: null })
   expectEveryByte(await readPrefix(prefix), posted)
@@ -45,7 +45,7 @@ test('kill -9 under load with S3 as the destination: every acked payload is ther
   const args = ['--data', scratch.at('data'), '--to', `s3://${BUCKET}/${prefix}`, '--linger', '20ms']
   const load = new Load()
   for (let round = 0; round < 5; round++) {
-    const millrace = await Millrace.start(args, env)
+    await using millrace = await Millrace.start(args, env)
     const before = load.acked.size
     await load.run(millrace.url, 16, () => {
       if (load.acked.size - before > 1000) millrace.signal('SIGKILL')
@@ -53,7 +53,7 @@ test('kill -9 under load with S3 as the destination: every acked payload is ther
     })
     await millrace.exited
   }
-  const last = await Millrace.start(args, env)
+  await using last = await Millrace.start(args, env)
   expect(await last.stop()).toEqual({ code: 0, signal: null })
   load.expectKept(await readPrefix(prefix))
 }, 120_000)
@@ -62,7 +62,7 @@ test('S3 is gone for 30 s under load, then back: nothing lost, nothing twice, in
   using scratch = new Scratch()
   const prefix = freshPrefix('outage')
   const args = ['--data', scratch.at('data'), '--to', `s3://${BUCKET}/${prefix}`, '--linger', '500ms']
-  const millrace = await Millrace.start(args, env)
+  await using millrace = await Millrace.start(args, env)
   const load = new Load()
   const clients = 8
 

@@ -92,7 +92,7 @@ describe('a wrong value', () => {
     [['--to', 'ftp://host/x'], /config_invalid.*\n {2}--to is 'ftp:\/\/host\/x': 'ftp' is not a kind of destination/],
     [['--to', 's3://bucket'], /config_invalid.*\n {2}--to is 's3:\/\/bucket': no AWS region .*AWS_REGION/],
   ])('%p ends the program with exit code 2 before anything is made', async (args, message) => {
-    const millrace = Millrace.spawn(args)
+    await using millrace = Millrace.spawn(args)
     expect(await millrace.exited).toEqual({ code: 2, signal: null })
     expect(millrace.output).toMatch(message)
   })
@@ -140,10 +140,10 @@ describe('help and version', () => {
   })
 
   test('--help and --version print and exit 0, whatever else stands there', async () => {
-    const help = Millrace.spawn(['--help', '--port', 'x'])
+    await using help = Millrace.spawn(['--help', '--port', 'x'])
     expect(await help.exited).toEqual({ code: 0, signal: null })
     expect(help.output).toContain('Usage: millrace')
-    const version = Millrace.spawn(['--version'])
+    await using version = Millrace.spawn(['--version'])
     await version.exited
     expect(version.output).toMatch(/^\d+\.\d+\.\d+\n$/)
   })

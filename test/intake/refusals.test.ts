@@ -194,20 +194,19 @@ describe('a body that cannot be kept', () => {
 describe('no room', () => {
   test('MAX_QUEUE payloads wait: queue_full, and /readyz says so', async () => {
     using scratch = new Scratch()
-    const millrace = await Millrace.start(['--data', scratch.at('data'), '--linger', '10m'], { MAX_QUEUE: '3' })
+    await using millrace = await Millrace.start(['--data', scratch.at('data'), '--linger', '10m'], { MAX_QUEUE: '3' })
     expect((await millrace.post('/payloads', JSON_TYPE, '[1,2]')).status).toBe(202)
     await expectProblem(await millrace.post('/payloads', JSON_TYPE, '[3,4]'), 'queue_full')
     expect((await millrace.post('/payloads', JSON_TYPE, '[3]')).status).toBe(202)
     await expectProblem(await millrace.post('/payloads', JSON_TYPE, '[4]'), 'queue_full')
     await expectProblem(await fetch(`${millrace.url}/readyz`), 'queue_full')
     expect((await fetch(`${millrace.url}/healthz`)).status).toBe(200)
-    await millrace.kill()
   })
 
   test('the journal has its bytes: journal_full, and never a byte more on the disk', async () => {
     using scratch = new Scratch()
     const args = ['--data', scratch.at('data'), '--linger', '10m', '--journal-bytes-max', '1MiB']
-    const millrace = await Millrace.start(args)
+    await using millrace = await Millrace.start(args)
     const body = JSON.stringify('x'.repeat(100_000))
     let response = await millrace.post('/payloads', JSON_TYPE, body)
     for (let posts = 1; response.status === 202 && posts < 20; posts++) {
@@ -222,7 +221,7 @@ describe('no room', () => {
 
   test('bodies being received have the memory set aside for them: busy, until they are gone', async () => {
     using scratch = new Scratch()
-    const millrace = await Millrace.start(['--data', scratch.at('data'), '--intake-bytes-max', '1MiB'])
+    await using millrace = await Millrace.start(['--data', scratch.at('data'), '--intake-bytes-max', '1MiB'])
     const body = JSON.stringify('x'.repeat(500_000))
     let slow = new RawPost(millrace.url, 'Content-Length: 900000\r\n\r\n[')
     let response = await millrace.post('/payloads', JSON_TYPE, body)
@@ -234,20 +233,18 @@ describe('no room', () => {
     await expectProblem(response, 'busy')
     slow.destroy()
     while ((await millrace.post('/payloads', JSON_TYPE, body)).status !== 202);
-    await millrace.kill()
   })
 
   test('stopping: stragglers get 503 until the deliveries under way are done', async () => {
     using scratch = new Scratch()
     // Nothing listens at port 9 of this machine, so that the delivery is retried and the stop waits for it.
     const env = { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }
-    const millrace = await Millrace.start(['--data', scratch.at('data'), '--to', 's3://bucket', '--linger', '10m'], env)
+    await using millrace = await Millrace.start(['--data', scratch.at('data'), '--to', 's3://bucket', '--linger', '10m'], env)
     expect((await millrace.post('/payloads', JSON_TYPE, '{}')).status).toBe(202)
     millrace.signal('SIGTERM')
     await millrace.printed(/stopping/)
     await expectProblem(await millrace.post('/payloads', JSON_TYPE, '{}'), 'stopping')
     await expectProblem(await fetch(`${millrace.url}/readyz`), 'stopping')
-    await millrace.kill()
   })
 
   test('the destination wants mending: /readyz says destination_parked, intake goes on, and it resumes by itself', async () => {
@@ -255,7 +252,7 @@ describe('no room', () => {
     // A file where a directory should be.
     writeFileSync(scratch.at('objects'), '')
     const args = ['--data', scratch.at('data'), '--to', scratch.at('objects'), '--linger', '10ms']
-    const millrace = await Millrace.start(args)
+    await using millrace = await Millrace.start(args)
     expect((await millrace.post('/payloads', JSON_TYPE, '1')).status).toBe(202)
     await millrace.printed(/parked/)
     await expectProblem(await fetch(`${millrace.url}/readyz`), 'destination_parked')

@@ -15,7 +15,7 @@ test.each([['zstd'], ['gzip'], ['none']])(
   async (how) => {
     using scratch = new Scratch()
     const args = ['--data', scratch.at('data'), '--compression', how, '--object-bytes-max', '1MiB', '--linger', '50ms']
-    const millrace = await Millrace.start(args)
+    await using millrace = await Millrace.start(args)
     const posted = await postWebhooks(millrace)
     expect(await millrace.stop()).toEqual({ code: 0, signal: null })
     expectEveryByte(readObjectsIn(scratch.at('data/objects')), posted)
@@ -25,7 +25,7 @@ test.each([['zstd'], ['gzip'], ['none']])(
 
 test('names and lines are the documented ones', async () => {
   using scratch = new Scratch()
-  const millrace = await Millrace.start(['--data', scratch.at('data'), '--compression', 'none'])
+  await using millrace = await Millrace.start(['--data', scratch.at('data'), '--compression', 'none'])
   const body = '{"version":"1.\\u0030","token":"t","data":[{"a": 1}]}'
   const answer = (await (await millrace.post('/payload', 'application/json', body)).json()) as { receipt: string }
   await millrace.stop()

@@ -13,7 +13,7 @@ test('kill -9 in the middle of a load, again and again: every acked payload is i
   const args = ['--data', scratch.at('data'), ...BUSY]
   const load = new Load()
   for (let round = 0; round < 6; round++) {
-    const millrace = await Millrace.start(args)
+    await using millrace = await Millrace.start(args)
     const before = load.acked.size
     await load.run(millrace.url, 32, () => {
       // From inside the load, so that requests are under way when it strikes.
@@ -23,7 +23,7 @@ test('kill -9 in the middle of a load, again and again: every acked payload is i
     expect((await millrace.exited).signal).toBe('SIGKILL')
     expect(load.acked.size).toBeGreaterThan(before)
   }
-  const last = await Millrace.start(args)
+  await using last = await Millrace.start(args)
   expect(await last.stop()).toEqual({ code: 0, signal: null })
   expect(load.unanswered.size).toBeGreaterThan(0)
   expect(load.refusals).toEqual([])
@@ -32,7 +32,7 @@ test('kill -9 in the middle of a load, again and again: every acked payload is i
 
 test('SIGTERM in the middle of a load: exit 0, and every acked payload is in the objects exactly once', async () => {
   using scratch = new Scratch()
-  const millrace = await Millrace.start(['--data', scratch.at('data'), ...BUSY])
+  await using millrace = await Millrace.start(['--data', scratch.at('data'), ...BUSY])
   const load = new Load()
   await load.run(millrace.url, 32, () => {
     if (load.acked.size > 1000) millrace.signal('SIGTERM')
@@ -52,12 +52,12 @@ test('a stop whose grace runs out: exit 0, and the next start delivers what was 
   const args = ['--data', scratch.at('data'), '--linger', '10m']
   const load = new Load()
   const nowhere = { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }
-  const first = await Millrace.start([...args, '--to', 's3://bucket', '--stop-grace', '0ms'], nowhere)
+  await using first = await Millrace.start([...args, '--to', 's3://bucket', '--stop-grace', '0ms'], nowhere)
   await load.run(first.url, 8, () => load.acked.size > 100)
   expect(await first.stop()).toEqual({ code: 0, signal: null })
   expect(first.output).toMatch(/stopped; \d+ payloads in 1 segment will be delivered after the next start/)
 
-  const second = await Millrace.start(args)
+  await using second = await Millrace.start(args)
   expect(second.output).toMatch(/recovered \d+ payloads in 1 segment/)
   await second.stop()
   load.expectKept(readObjectsIn(scratch.at('data/objects')))
@@ -68,7 +68,7 @@ test('a second signal exits at once and loses nothing that was acked', async () 
   const args = ['--data', scratch.at('data'), '--linger', '10m']
   const load = new Load()
   const nowhere = { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }
-  const first = await Millrace.start([...args, '--to', 's3://bucket', '--stop-grace', '1h'], nowhere)
+  await using first = await Millrace.start([...args, '--to', 's3://bucket', '--stop-grace', '1h'], nowhere)
   await load.run(first.url, 8, () => load.acked.size > 100)
   let ended = false
   void first.exited.then(() => {
@@ -83,7 +83,7 @@ test('a second signal exits at once and loses nothing that was acked', async () 
   }
   expect((await first.exited).code).toBe(130)
 
-  const second = await Millrace.start(args)
+  await using second = await Millrace.start(args)
   await second.stop()
   load.expectKept(readObjectsIn(scratch.at('data/objects')))
 })

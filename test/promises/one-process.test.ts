@@ -6,22 +6,22 @@ import { Millrace, Scratch } from '../millrace.ts'
 test('a second process on the same data directory is refused by name, and the first goes on', async () => {
   using scratch = new Scratch()
   const args = ['--data', scratch.at('data')]
-  const first = await Millrace.start(args)
-  const second = Millrace.spawn(['--port', '0', ...args])
+  await using first = await Millrace.start(args)
+  await using second = Millrace.spawn(['--port', '0', ...args])
   expect(await second.exited).toEqual({ code: 1, signal: null })
   expect(second.output).toContain('data_locked')
   expect(second.output).toContain(`${scratch.at('data')} is in use by process ${first.pid}`)
   expect((await first.post('/payloads', 'application/json', '{}')).status).toBe(202)
 
   await first.kill()
-  const third = await Millrace.start(args)
+  await using third = await Millrace.start(args)
   expect(await third.stop()).toEqual({ code: 0, signal: null })
 })
 
 test('a port that is taken: listen_failed, and the data directory is free again', async () => {
   using scratch = new Scratch()
-  const first = await Millrace.start(['--data', scratch.at('a')])
-  const second = Millrace.spawn(['--port', new URL(first.url).port, '--data', scratch.at('b')])
+  await using first = await Millrace.start(['--data', scratch.at('a')])
+  await using second = Millrace.spawn(['--port', new URL(first.url).port, '--data', scratch.at('b')])
   expect(await second.exited).toEqual({ code: 1, signal: null })
   expect(second.output).toContain('listen_failed')
   await first.stop()
