@@ -35,10 +35,16 @@ async function writeWhole(files: Files, path: string, body: Uint8Array): Promise
   await files.makeDirectory(dirname(path))
   const file = await files.open(partial, 'replace')
   try {
-    await file.write(body, 0)
-    await file.datasync()
-  } finally {
-    await file.close()
+    try {
+      await file.write(body, 0)
+      await file.datasync()
+    } finally {
+      await file.close()
+    }
+    await files.rename(partial, path)
+  } catch (error) {
+    // It takes no room while nobody completes it, and a file whose sync failed is not synced again.
+    await files.remove(partial).catch(() => {})
+    throw error
   }
-  await files.rename(partial, path)
 }

@@ -1,16 +1,18 @@
-/** The JobQueue: first in, first out, with a bound that is a bound. Nothing it refuses or holds back is kept anywhere. */
+/** The JobQueue: first in, first out, with a bound that is a bound. What it refuses is kept nowhere. */
 
 /** A bounded queue between those who have jobs and those who take them. */
 export class JobQueue<Job> {
   readonly capacity: number
   readonly #jobs: Job[] = []
   readonly #takers: ((job: Job | undefined) => void)[] = []
-  readonly #putters: (() => void)[] = []
+  readonly #putters: { job: Job; settle: (kept: boolean) => void }[] = []
   #closed = false
 
   /** `capacity` is the most jobs it holds, a whole number from 1. */
   constructor(capacity: number) {
-    if (!(capacity >= 1)) throw new RangeError(`a job queue's capacity is at least 1, not ${capacity}`)
+    if (!(Number.isInteger(capacity) && capacity >= 1)) {
+      throw new RangeError(`a job queue's capacity is a whole number from 1, not ${capacity}`)
+    }
     this.capacity = capacity
   }
 
@@ -33,19 +35,20 @@ export class JobQueue<Job> {
   }
 
   /** Puts a job, waiting while the queue is full. False when the queue was closed first; the job is then not kept. */
-  async put(job: Job): Promise<boolean> {
-    while (!this.offer(job)) {
-      if (this.#closed) return false
-      await new Promise<void>((resolve) => this.#putters.push(resolve))
-    }
-    return true
+  put(job: Job): Promise<boolean> {
+    if (this.offer(job)) return Promise.resolve(true)
+    if (this.#closed) return Promise.resolve(false)
+    return new Promise((settle) => this.#putters.push({ job, settle }))
   }
 
   /** Takes the oldest job, waiting for one. Undefined once the queue is closed and empty. */
   take(): Promise<Job | undefined> {
     const job = this.#jobs.shift()
     if (job !== undefined) {
-      this.#putters.shift()?.()
+      // The room goes to whoever waits longest, at once: nobody who comes later gets in between.
+      const next = this.#putters.shift()
+      if (next) this.#jobs.push(next.job)
+      next?.settle(true)
       return Promise.resolve(job)
     }
     if (this.#closed) return Promise.resolve(undefined)
@@ -57,6 +60,6 @@ export class JobQueue<Job> {
     this.#closed = true
     if (discard) this.#jobs.length = 0
     for (const taker of this.#takers.splice(0)) taker(undefined)
-    for (const putter of this.#putters.splice(0)) putter()
+    for (const putter of this.#putters.splice(0)) putter.settle(false)
   }
 }

@@ -11,9 +11,9 @@ export class Worker<Job> {
     this.#run = run
   }
 
-  /** Does the job; settles when it is done or has failed. */
-  work(job: Job): Promise<void> {
-    return this.#run(job)
+  /** Does the job; settles when it is done or has failed, also when `run` throws before it returns a promise. */
+  async work(job: Job): Promise<void> {
+    await this.#run(job)
   }
 }
 
@@ -21,18 +21,29 @@ export class Worker<Job> {
 export class WorkerPool<Job> {
   readonly size: number
   readonly #idle: Worker<Job>[]
+  #running = 0
   readonly #waiting: ((worker: Worker<Job>) => void)[] = []
 
   /** `size` workers that all do `run`; a whole number from 1. */
   constructor(size: number, run: Run<Job>) {
-    if (!(size >= 1)) throw new RangeError(`a worker pool has at least 1 worker, not ${size}`)
+    if (!(Number.isInteger(size) && size >= 1)) {
+      throw new RangeError(`a worker pool's size is a whole number from 1, not ${size}`)
+    }
     this.size = size
-    this.#idle = Array.from({ length: size }, () => new Worker(run))
+    const counted = async (job: Job) => {
+      this.#running += 1
+      try {
+        await run(job)
+      } finally {
+        this.#running -= 1
+      }
+    }
+    this.#idle = Array.from({ length: size }, () => new Worker(counted))
   }
 
   /** How many workers are at a job. */
   get running(): number {
-    return this.size - this.#idle.length
+    return this.#running
   }
 
   /** An idle worker, as soon as there is one. Give it back with `release`. */

@@ -32,6 +32,11 @@ export function enter(request: Request, { admission, bodyBytesMax }: BodyContext
   return admission.enter(entered) ?? { entered, grown: 0, isDeclared }
 }
 
+/** Whether a body is what it declares and nothing has to be done to it: the usual case, and the quick one. */
+export function isPlain(request: Request, charge: Charge): boolean {
+  return charge.isDeclared && request.headers.get('content-encoding') === null
+}
+
 /** The decoded body, or why there is none. Rejects when the client goes away. */
 export async function readBody(request: Request, context: BodyContext, charge: Charge): Promise<Uint8Array | Refusal> {
   const received = charge.isDeclared

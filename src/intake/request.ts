@@ -3,7 +3,7 @@
 import { AppendError, type Journal } from '../journal/journal.ts'
 import type { Observer } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
-import { type BodyContext, type Charge, CLOSE, enter, readBody } from './body.ts'
+import { type BodyContext, type Charge, CLOSE, enter, isPlain, readBody } from './body.ts'
 import type { Deadlines, Expiring } from './deadlines.ts'
 import { problemResponse, type Refusal } from './problem.ts'
 import { type ReadShape, readCollection, readForm, readLines, readValueOrArray, type Shape } from './shapes.ts'
@@ -68,24 +68,28 @@ class Post implements Expiring {
     this.#answer = answer
   }
 
-  /** Answers in every case; never rejects. */
+  /** Answers in every case; never rejects. One function, because each `async` one costs 3 % of all CPU here. */
   async run(request: Request, read: ReadShape): Promise<void> {
-    const { admission, deadlines, observe } = this.#context
+    const { journal, admission, deadlines, clock } = this.#context
     try {
       deadlines.start(this)
-      const body = await readBody(request, this.#context, this.#charge)
+      const body = isPlain(request, this.#charge)
+        ? new Uint8Array(await request.arrayBuffer())
+        : await readBody(request, this.#context, this.#charge)
       deadlines.stop(this)
       // It came after its refusal: what was refused is not kept.
       if (this.#isLate) return
-      const shape = 'code' in body ? body : read(body)
-      if ('code' in shape) this.#answer(problemResponse(shape))
-      else await this.#keep(shape)
+      const shape = body instanceof Uint8Array ? read(body) : body
+      if ('code' in shape) return this.#refuse(shape)
+      const { kind, payloads } = shape
+      const full = admission.keep(payloads, shape.body.length)
+      if (full) return this.#refuse(full)
+      const receivedAtMs = clock.nowMs()
+      const receipt = await journal.append({ kind, body: shape.body, payloads, receivedAtMs, source: SOURCE })
+      this.#answer(accepted(receipt, shape))
     } catch (error) {
       deadlines.stop(this)
-      // The client went away: nobody reads this answer.
-      if ((error as Error)?.name === 'AbortError') return this.#answer(new Response(null, { status: 400 }))
-      observe({ kind: 'intake-failure', reason: String((error as Error)?.stack ?? error) })
-      this.#answer(problemResponse({ code: 'internal', detail: 'an unexpected error; the log has it' }))
+      this.#fail(error)
     } finally {
       admission.leave(this.#charge)
     }
@@ -95,23 +99,26 @@ class Post implements Expiring {
   expire(): void {
     this.#isLate = true
     const detail = `the body took longer than ${this.#context.deadlines.limitMs} ms`
-    this.#answer(problemResponse({ code: 'body_timeout', detail, headers: CLOSE }))
+    this.#refuse({ code: 'body_timeout', detail, headers: CLOSE })
   }
 
-  async #keep({ kind, body, payloads, rejected }: Shape): Promise<void> {
-    const { journal, admission, clock } = this.#context
-    const refusal = admission.keep(payloads, body.length)
-    if (refusal) return this.#answer(problemResponse(refusal))
-    try {
-      const receipt = await journal.append({ kind, body, payloads, receivedAtMs: clock.nowMs(), source: SOURCE })
-      const answer = `{"receipt":"${receipt}","accepted":${payloads},"ack":"disk"`
-      const more = rejected ? `,"rejected":${rejected.count},"errors":${JSON.stringify(rejected.errors)}` : ''
-      this.#answer(new Response(`${answer}${more}}`, ACCEPTED))
-    } catch (error) {
-      if (!(error instanceof AppendError)) throw error
-      this.#answer(problemResponse(notKept(error)))
-    }
+  #refuse(refusal: Refusal): void {
+    this.#answer(problemResponse(refusal))
   }
+
+  #fail(error: unknown): void {
+    if (error instanceof AppendError) return this.#refuse(notKept(error))
+    // The client went away: nobody reads this answer.
+    if ((error as Error)?.name === 'AbortError') return this.#answer(new Response(null, { status: 400 }))
+    this.#context.observe({ kind: 'intake-failure', reason: String((error as Error)?.stack ?? error) })
+    this.#refuse({ code: 'internal', detail: 'an unexpected error; the log has it' })
+  }
+}
+
+function accepted(receipt: string, { payloads, rejected }: Shape): Response {
+  const answer = `{"receipt":"${receipt}","accepted":${payloads},"ack":"disk"`
+  const more = rejected ? `,"rejected":${rejected.count},"errors":${JSON.stringify(rejected.errors)}` : ''
+  return new Response(`${answer}${more}}`, ACCEPTED)
 }
 
 function notKept({ refusal }: AppendError): Refusal {

@@ -35,8 +35,13 @@ export async function openDataDirectory(
       const message = `${directory} is in use by ${who}. Stop it, or give this one a directory of its own with --data.`
       throw new Fault('data_locked', message)
     }
-    const node = await readOrMakeNode(platform, join(directory, 'node'))
-    return { node, laneDirectory: (lane) => join(directory, `lane-${lane}`), release: () => lock.release() }
+    try {
+      const node = await readOrMakeNode(platform, join(directory, 'node'))
+      return { node, laneDirectory: (lane) => join(directory, `lane-${lane}`), release: () => lock.release() }
+    } catch (error) {
+      lock.release()
+      throw error
+    }
   } catch (error) {
     if (error instanceof Fault) throw error
     throw new Fault('data_unusable', `${directory}: ${(error as Error).message}`, { cause: error })
@@ -49,7 +54,7 @@ async function readOrMakeNode({ files, random }: Platform, path: string): Promis
     const bytes = new Uint8Array(64)
     const count = await file.read(bytes, 0).finally(() => file.close())
     const node = Buffer.from(bytes.subarray(0, count)).toString('latin1').trim()
-    if (/^[a-z0-9]{1,12}$/.test(node)) return node
+    if (count < bytes.length && /^[a-z0-9]{1,12}$/.test(node)) return node
     throw new Error(
       `${path} does not hold a node id (1 to 12 of a-z and 0-9); restore it, or remove it to get a new one`,
     )
@@ -57,9 +62,12 @@ async function readOrMakeNode({ files, random }: Platform, path: string): Promis
   const node = Array.from(random.bytes(8), (byte) => NODE_ALPHABET[byte % 32]).join('')
   // Written aside and renamed, so that a crash never leaves half an id.
   const file = await files.open(`${path}.new`, 'replace')
-  await file.write(Buffer.from(`${node}\n`), 0)
-  await file.datasync()
-  await file.close()
+  try {
+    await file.write(Buffer.from(`${node}\n`), 0)
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
   await files.rename(`${path}.new`, path)
   await files.syncDirectory(join(path, '..'))
   return node

@@ -237,10 +237,9 @@ function characterAt(bytes: Uint8Array, at: number, to: number): string {
 
 /** The character at `at` itself, or U+… for one that can't be seen. */
 function bare(bytes: Uint8Array, at: number, to: number): string {
-  const c = bytes[at] as number
-  const length = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-  const code = decoder.decode(bytes.subarray(at, Math.min(at + length, to))).codePointAt(0) as number
+  // Four bytes hold one whole character; what comes after it is left.
+  const code = decoder.decode(bytes.subarray(at, Math.min(at + 4, to))).codePointAt(0) as number
   const character = String.fromCodePoint(code)
   // Letters, marks, numbers, punctuation and symbols can be shown; the rest moves or hides text.
   if (/[\p{L}\p{N}\p{P}\p{S}]/u.test(character)) return character

@@ -23,12 +23,15 @@ function compare(text: string): boolean {
   const valid = isParsed(text)
   const bytes = encoder.encode(text)
   const fault = checkJson(bytes)
-  const embedded = new Uint8Array(bytes.length + 6).fill(0x31)
-  embedded.set(bytes, 3)
   const shown = JSON.stringify(text.slice(0, 200))
   if ((fault === undefined) !== valid)
     throw new Error(`${shown}: JSON.parse says ${valid}, the checker ${fault?.reason}`)
-  expect(checkJson(embedded, 3, 3 + bytes.length)).toEqual(fault as JsonFault)
+  // What is around the range, be it a digit, white space or a quote, must not count.
+  for (const around of [0x31, 0x20, 0x22]) {
+    const embedded = new Uint8Array(bytes.length + 6).fill(around)
+    embedded.set(bytes, 3)
+    expect(checkJson(embedded, 3, 3 + bytes.length)).toEqual(fault as JsonFault)
+  }
   if (!fault) return valid
   if (fault.offset < 0 || fault.offset > bytes.length) throw new Error(`${shown}: offset ${fault.offset}`)
   const before = Buffer.from(bytes.subarray(0, fault.offset)).toString().split('\n')
@@ -167,6 +170,9 @@ describe('a fault', () => {
     ['[1', 2, 1, 3, "expected ',' or ']', found the end of input"],
     ['[1,\n "é" 3]', 10, 2, 6, "expected ',' or ']', found '3'"],
     ['\r\n\r\n"é😀\\x"', 11, 3, 4, 'invalid escape \\x'],
+    ['"\\x', 1, 1, 2, 'invalid escape \\x'],
+    ['"\\ug123"', 3, 1, 4, "expected four hexadecimal digits after \\u, found 'g'"],
+    ['"\x1f"', 1, 1, 2, 'control character 0x1F in a string'],
     ['"\\é"', 1, 1, 2, 'invalid escape \\é'],
     ['"\\u12g4"', 5, 1, 6, "expected four hexadecimal digits after \\u, found 'g'"],
     ['"\\u12', 5, 1, 6, 'unexpected end of input inside a string'],

@@ -1,0 +1,190 @@
+/** Patience: an object is put for as long as it takes, with pauses that grow, differ, have a bound and end when told to. */
+
+import { describe, expect, test } from 'bun:test'
+import { Parking } from '../../src/delivery/parking.ts'
+import { putUntilStored, type Trouble } from '../../src/delivery/patience.ts'
+import type { OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
+import { FakeClock, quiet, SeededRandom } from '../memory-platform.ts'
+
+const OBJECT: OutgoingObject = {
+  name: 'default/x.ndjson',
+  body: new Uint8Array([1]),
+  sha256: new Uint8Array(32),
+  contentType: 'application/x-ndjson',
+  contentEncoding: undefined,
+}
+
+const STORED: PutOutcome = { kind: 'stored', already: false }
+
+/** Puts until `outcomes` run out, then stores; notes when each attempt was made. */
+function putting(outcomes: readonly PutOutcome[], seed = 1, clock = new FakeClock(), parking = new Parking(clock)) {
+  const stop = new AbortController()
+  const attempts: number[] = []
+  const troubles: Trouble[] = []
+  const destination = {
+    url: 'test:',
+    put: async (_: OutgoingObject, signal: AbortSignal) => {
+      expect(signal).toBe(stop.signal)
+      attempts.push(clock.monotonicMs())
+      return outcomes[attempts.length - 1] ?? STORED
+    },
+  }
+  const it = { clock, parking, stop, attempts, troubles, result: undefined as boolean | undefined }
+  const onTrouble = (trouble: Trouble) => troubles.push(trouble)
+  const random = new SeededRandom(seed)
+  const context = { clock, random, destination, parking, onTrouble, signal: stop.signal }
+  void putUntilStored(OBJECT, context).then((result) => {
+    it.result = result
+  })
+  return it
+}
+
+const times = (count: number, kind: 'retry' | 'park'): PutOutcome[] =>
+  Array.from({ length: count }, (_, i) => ({ kind, reason: `trouble ${i}` }))
+
+/** The pauses after each of `count` faults, for many seeds: `pauses[attempt][seed]`. */
+async function pausesOf(kind: 'retry' | 'park', count: number): Promise<number[][]> {
+  const pauses: number[][] = Array.from({ length: count }, () => [])
+  for (let seed = 0; seed < 100; seed++) {
+    const it = putting(times(count, kind), seed)
+    await it.clock.advance(3_600_000)
+    expect(it.result).toBe(true)
+    for (const [i, { pauseMs }] of it.troubles.entries()) pauses[i]?.push(pauseMs)
+    const gaps = it.attempts.slice(1).map((at, i) => at - (it.attempts[i] as number))
+    for (const [i, gap] of gaps.entries()) expect(gap).toBeCloseTo(it.troubles[i]?.pauseMs ?? -1, 6)
+  }
+  return pauses
+}
+
+test('an object that is stored at once is put once', async () => {
+  const it = putting([])
+  await quiet()
+  expect([it.result, it.attempts.length, it.troubles]).toEqual([true, 1, []])
+})
+
+describe('pauses after a passing fault', () => {
+  test('double from 0.1 s to 15 s at most, anywhere between nothing and that', async () => {
+    const bounds = [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 15_000, 15_000, 15_000, 15_000]
+    for (const [i, pauses] of (await pausesOf('retry', bounds.length)).entries()) {
+      const bound = bounds[i] as number
+      expect(pauses).toHaveLength(100)
+      expect(Math.max(...pauses)).toBeLessThan(bound)
+      expect(Math.max(...pauses)).toBeGreaterThan(bound * 0.9)
+      expect(Math.min(...pauses)).toBeLessThan(bound * 0.1)
+    }
+  })
+
+  test('stay at their bound for as long as it takes', async () => {
+    const it = putting(times(3000, 'retry'))
+    await it.clock.advance(12 * 3_600_000)
+    expect([it.result, it.attempts.length]).toEqual([true, 3001])
+    expect(Math.max(...it.troubles.map(({ pauseMs }) => pauseMs))).toBeLessThan(15_000)
+  })
+})
+
+describe('pauses while the destination is parked', () => {
+  test('double from 1 s to 60 s at most, and are at least half of that', async () => {
+    const bounds = [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]
+    for (const [i, pauses] of (await pausesOf('park', bounds.length)).entries()) {
+      const bound = bounds[i] as number
+      expect(Math.max(...pauses)).toBeLessThan(bound)
+      expect(Math.max(...pauses)).toBeGreaterThan(bound * 0.9)
+      expect(Math.min(...pauses)).toBeGreaterThanOrEqual(bound * 0.5)
+      expect(Math.min(...pauses)).toBeLessThan(bound * 0.6)
+    }
+  })
+
+  test('end early, all of them, when something else is stored', async () => {
+    const clock = new FakeClock()
+    const parking = new Parking(clock)
+    const parked = [1, 2, 3].map((seed) => putting(times(1, 'park'), seed, clock, parking))
+    await quiet()
+    const other = putting([], 4, clock, parking)
+    await quiet()
+    expect([...parked, other].map(({ result }) => result)).toEqual([true, true, true, true])
+    expect(clock.monotonicMs()).toBe(0)
+    expect(clock.pending).toBe(0)
+  })
+
+  test('begin anew after such an end: those still refused wait again', async () => {
+    const clock = new FakeClock()
+    const parking = new Parking(clock)
+    const it = putting(times(2, 'park'), 1, clock, parking)
+    await quiet()
+    putting([], 4, clock, parking)
+    await quiet()
+    expect([it.attempts.length, it.result]).toEqual([2, undefined])
+    await clock.advance(2000)
+    expect(it.result).toBe(true)
+  })
+
+  test('a pause after a passing fault does not end early: all trying again at once would be the next fault', async () => {
+    const clock = new FakeClock()
+    const parking = new Parking(clock)
+    const it = putting(times(1, 'retry'), 1, clock, parking)
+    putting(times(1, 'park'), 2, clock, parking)
+    await quiet()
+    putting([], 3, clock, parking)
+    await quiet()
+    expect(it.attempts).toHaveLength(1)
+  })
+})
+
+test('each trouble is told with its object, reason, attempt and pause', async () => {
+  const it = putting([
+    { kind: 'retry', reason: 'slow down' },
+    { kind: 'park', reason: 'no such bucket' },
+  ])
+  await it.clock.advance(10_000)
+  expect(it.troubles).toMatchObject([
+    { kind: 'retry', object: OBJECT.name, reason: 'slow down', attempt: 1 },
+    { kind: 'park', object: OBJECT.name, reason: 'no such bucket', attempt: 2 },
+  ])
+})
+
+describe('a stop', () => {
+  test.each(['retry', 'park'] as const)('ends the pause after a %s at once, without another put', async (kind) => {
+    const it = putting(times(5, kind))
+    await quiet()
+    it.stop.abort()
+    await quiet()
+    expect([it.result, it.attempts.length, it.clock.pending]).toEqual([false, 1, 0])
+  })
+
+  test('before the first put puts nothing', async () => {
+    const clock = new FakeClock()
+    const stop = AbortSignal.abort()
+    const put = () => Promise.reject(new Error('it was put'))
+    const parking = new Parking(clock)
+    const context = { clock, parking, random: new SeededRandom(1), destination: { url: '', put }, signal: stop }
+    expect(await putUntilStored(OBJECT, { ...context, onTrouble: () => {} })).toBe(false)
+  })
+
+  test('during a put that fails tells no trouble, and puts no more', async () => {
+    const stop = new AbortController()
+    const it = putting([], 1)
+    await quiet()
+    expect(it.result).toBe(true)
+    const troubles: Trouble[] = []
+    const put = async (): Promise<PutOutcome> => {
+      stop.abort()
+      return { kind: 'retry', reason: 'the signal' }
+    }
+    const { clock, parking } = it
+    const context = { clock, parking, random: new SeededRandom(1), destination: { url: '', put }, signal: stop.signal }
+    expect(await putUntilStored(OBJECT, { ...context, onTrouble: (trouble) => troubles.push(trouble) })).toBe(false)
+    expect(troubles).toEqual([])
+  })
+
+  test('during a put that stores says that it is stored', async () => {
+    const clock = new FakeClock()
+    const stop = new AbortController()
+    const put = async () => {
+      stop.abort()
+      return STORED
+    }
+    const parking = new Parking(clock)
+    const context = { clock, parking, random: new SeededRandom(1), destination: { url: '', put }, signal: stop.signal }
+    expect(await putUntilStored(OBJECT, { ...context, onTrouble: () => {} })).toBe(true)
+  })
+})

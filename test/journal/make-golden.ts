@@ -1,0 +1,54 @@
+/** The segment file that every later version must read, and the program that wrote it: run this file to write it again. */
+
+import type { NewRecord } from '../../src/journal/journal.ts'
+import type { SegmentHeader } from '../../src/journal/layout.ts'
+import { segmentOf } from './segment-files.ts'
+
+export const GOLDEN_HEADER: SegmentHeader = {
+  node: 'millrace2026',
+  lane: 513,
+  number: 4_503_599_627_370_495,
+  tag: '1f2e3d4c',
+  createdAtMs: 1_795_224_600_123,
+  compression: 'zstd',
+  objectBytesMax: 67_108_864,
+}
+
+const COLLECTION = '{"version":"1.4\\u00e9", "token":"t-1",\n "data":[{"id":12345678901234567890},-0.0,"ü\\n",[],null]}'
+
+export const GOLDEN_FRAMES: readonly (readonly NewRecord[])[] = [
+  [
+    {
+      kind: 'collection',
+      body: Buffer.from(COLLECTION),
+      payloads: 5,
+      receivedAtMs: 1_795_224_600_124,
+      source: 'default',
+    },
+    { kind: 'value', body: Buffer.from(' 1e400 '), payloads: 1, receivedAtMs: 1_795_224_600_125, source: '' },
+  ],
+  [
+    {
+      kind: 'array',
+      body: Buffer.from('[1, "zwei", {"3":3}]'),
+      payloads: 3,
+      receivedAtMs: 1_795_224_600_126.5,
+      source: 'ünïcode',
+    },
+  ],
+  [
+    {
+      kind: 'lines',
+      body: Buffer.from('{"a":1}\r\n\n {"b":2}'),
+      payloads: 2,
+      receivedAtMs: 0,
+      source: 'x'.repeat(255),
+    },
+    { kind: 'array', body: Buffer.from('[]'), payloads: 0, receivedAtMs: 1_795_228_199_999, source: 'default' },
+  ],
+]
+
+export const GOLDEN_PATH = new URL('./layout-1.segment', import.meta.url).pathname
+
+// Only ever written by hand, for a new layout version; the file of an old version never changes.
+if (import.meta.main) await Bun.write(GOLDEN_PATH, segmentOf(GOLDEN_HEADER, GOLDEN_FRAMES).sealed)

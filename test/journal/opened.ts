@@ -1,0 +1,109 @@
+/** A journal over a machine in memory, with everything that it told and everyone who waits for it written down. */
+
+import { openJournal } from '../../src/journal/group-commit.ts'
+import { AppendError, type Journal, type NewRecord, type SealedSegment } from '../../src/journal/journal.ts'
+import { HEADER_BYTES, SEAL_BYTES } from '../../src/journal/layout.ts'
+import type { Event } from '../../src/observe/events.ts'
+import { type MemoryPlatform, memoryPlatform } from '../memory-platform.ts'
+import { type FoundRecord, recordsIn, valueRecord } from './segment-files.ts'
+
+/** The lane's directory in these tests. */
+export const LANE = 'data/lane-0'
+
+const OPTIONS = {
+  directory: LANE,
+  node: 'k3v9x2ab',
+  lane: 0,
+  lingerMs: 5000,
+  compression: 'none',
+  objectBytesMax: 1 << 26,
+  lineExtraBytes: 100,
+} as const
+
+/** What became of an append so far: a receipt, a refusal's code, or nothing yet. */
+export interface Answer {
+  text: string
+  receipt?: string
+  refusal?: string
+}
+
+/** An opened journal and what a test watches. */
+export class Opened {
+  readonly platform: MemoryPlatform
+  readonly events: Event[]
+  readonly sealed: SealedSegment[]
+  readonly answers: Answer[] = []
+  readonly journal: Journal
+
+  constructor(platform: MemoryPlatform, journal: Journal, events: Event[], sealed: SealedSegment[]) {
+    this.platform = platform
+    this.journal = journal
+    this.events = events
+    this.sealed = sealed
+  }
+
+  /** Appends one value; its answer is filled in when it comes, and noted among the file operations. */
+  append(text: string, more: Partial<NewRecord> = {}): Answer {
+    const answer: Answer = { text }
+    this.answers.push(answer)
+    const { log } = this.platform.files
+    this.journal.append(valueRecord(text, more)).then(
+      (receipt) => {
+        answer.receipt = receipt
+        log.push(`receipt for ${text}`)
+      },
+      (error: unknown) => {
+        answer.refusal = error instanceof AppendError ? error.refusal : `not an AppendError: ${error}`
+        log.push(`refusal for ${text}`)
+      },
+    )
+    return answer
+  }
+
+  /** The kinds of events so far. */
+  get kinds(): string[] {
+    return this.events.map(({ kind }) => kind)
+  }
+
+  /** The records in all segment files, by path order. */
+  async records(): Promise<FoundRecord[]> {
+    const { files } = this.platform
+    const found: FoundRecord[] = []
+    for (const path of files.all().keys()) {
+      if (/\.(open|sealed)$/.test(path)) found.push(...(await recordsIn(files, path)))
+    }
+    return found
+  }
+
+  /** What the segment files hold and will hold: their length, with the room that an open one keeps for its seal. */
+  async onDisk(): Promise<{ payloads: number; bytes: number }> {
+    let bytes = 0
+    for (const [path, content] of this.platform.files.all()) {
+      if (path.endsWith('.sealed')) bytes += content.length
+      if (path.endsWith('.open')) bytes += Math.max(content.length, HEADER_BYTES) + SEAL_BYTES
+    }
+    const payloads = (await this.records()).reduce((sum, record) => sum + record.payloads, 0)
+    return { payloads, bytes }
+  }
+
+  /** What the journal says of itself. */
+  get counted(): { payloads: number; bytes: number } {
+    return { payloads: this.journal.payloads, bytes: this.journal.bytes }
+  }
+}
+
+/** Opens the journal on `platform`. */
+export async function opened(
+  platform = memoryPlatform(),
+  options: Partial<typeof OPTIONS> | object = {},
+): Promise<Opened> {
+  const events: Event[] = []
+  const sealed: SealedSegment[] = []
+  const journal = await openJournal(
+    platform,
+    { ...OPTIONS, ...options },
+    (event) => events.push(event),
+    (segment) => sealed.push(segment),
+  )
+  return new Opened(platform, journal, events, sealed)
+}
