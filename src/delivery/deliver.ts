@@ -10,6 +10,7 @@ import { setAside } from '../journal/recovery.ts'
 import type { Observer } from '../observe/events.ts'
 import type { OpenFile } from '../platform/files.ts'
 import type { Platform } from '../platform/platform.ts'
+import type { ChunkPool } from './chunk-pool.ts'
 import { createCompressor } from './compressor.ts'
 import { ObjectEncoder, PayloadSpans } from './encode.ts'
 import { objectName } from './object-name.ts'
@@ -25,6 +26,8 @@ export interface DeliveryContext {
   destination: Destination
   /** Whose turn it is to encode: one at a time keeps memory flat. */
   turn: Turn
+  /** Memory for lines before they are compressed. */
+  chunks: ChunkPool
   /** The bytes of finished objects that are being put or wait for another try. */
   bodies: ByteBudget
   /** Where deliveries wait while the destination is parked. */
@@ -132,7 +135,7 @@ class Delivery {
   #objectFor(key: string, header: SegmentHeader, record: StoredRecord): OpenObject {
     let object = this.#open.get(key)
     if (!object) {
-      const encoder = new ObjectEncoder(createCompressor(header.compression))
+      const encoder = new ObjectEncoder(createCompressor(header.compression), this.#context.chunks)
       object = { encoder, partition: { source: record.source, receivedAtMs: record.receivedAtMs } }
       this.#open.set(key, object)
     }

@@ -5,10 +5,11 @@
 
 import type { StoredRecord } from '../journal/record.ts'
 import { arrayElements, collectionSpans, flatten, isFlat, lineSpans, Spans, valueSpan } from '../json/slice.ts'
+import type { ChunkPool } from './chunk-pool.ts'
 import type { Compressed, Compressor } from './compressor.ts'
 
 /** How much is encoded before it goes to the compressor; a longer line makes the chunk grow. */
-const CHUNK_BYTES = 512 * 1024
+export const CHUNK_BYTES = 512 * 1024
 /** About how much longer than its payload a line is; a version of a few characters included. */
 export const LINE_EXTRA_BYTES_USUAL = 160
 /** Room for the index's digits and what closes a line. */
@@ -44,31 +45,80 @@ export class PayloadSpans {
   }
 }
 
+/** A piece of a line that many lines share, in memory that is used again. */
+class Piece {
+  #bytes = Buffer.allocUnsafe(256)
+  length = 0
+
+  clear(): void {
+    this.length = 0
+  }
+
+  /** Appends ASCII. */
+  text(text: string): void {
+    this.#reserve(text.length)
+    this.length += this.#bytes.write(text, this.length, 'latin1')
+  }
+
+  bytes(bytes: Buffer): void {
+    this.#reserve(bytes.length)
+    this.length += bytes.copy(this.#bytes, this.length)
+  }
+
+  copyTo(target: Buffer, at: number): void {
+    this.#bytes.copy(target, at, 0, this.length)
+  }
+
+  #reserve(more: number): void {
+    if (this.length + more <= this.#bytes.length) return
+    const longer = Buffer.allocUnsafe((this.length + more) * 2)
+    this.copyTo(longer, 0)
+    this.#bytes = longer
+  }
+}
+
 /** One object in the making. */
 export class ObjectEncoder {
   /** Length of the lines so far, before compression. */
   bytes = 0
   payloads = 0
   readonly #compressor: Compressor
-  #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
-  #spare = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+  readonly #chunks: ChunkPool
+  #chunk: Buffer
+  #spare: Buffer
   #at = 0
   #writing: Promise<void> = Promise.resolve()
-  #head = Buffer.alloc(0)
-  #middle = Buffer.alloc(0)
+  readonly #head = new Piece()
+  readonly #middle = new Piece()
+  #received = { ms: Number.NaN, text: '' }
+  #source = { name: '', tail: Buffer.alloc(0) }
   #body: Buffer = Buffer.alloc(0)
   #bodyIsFlat = true
 
-  constructor(compressor: Compressor) {
+  constructor(compressor: Compressor, chunks: ChunkPool) {
     this.#compressor = compressor
+    this.#chunks = chunks
+    this.#chunk = chunks.take()
+    this.#spare = chunks.take()
   }
 
   /** Sets the record that the next lines belong to. */
   begin(receipt: string, record: StoredRecord, version: Buffer): void {
-    this.#head = Buffer.from(`{"receipt":"${receipt}","index":`)
-    const received = new Date(record.receivedAtMs).toISOString()
-    const end = `,"source":${JSON.stringify(record.source)},"payload":`
-    this.#middle = Buffer.concat([Buffer.from(`,"received_at":"${received}","version":`), version, Buffer.from(end)])
+    // Records come in runs of one source and one millisecond.
+    if (record.receivedAtMs !== this.#received.ms) {
+      const text = new Date(record.receivedAtMs).toISOString()
+      this.#received = { ms: record.receivedAtMs, text: `,"received_at":"${text}","version":` }
+    }
+    if (record.source !== this.#source.name) {
+      const tail = Buffer.from(`,"source":${JSON.stringify(record.source)},"payload":`)
+      this.#source = { name: record.source, tail }
+    }
+    this.#head.clear()
+    this.#head.text(`{"receipt":"${receipt}","index":`)
+    this.#middle.clear()
+    this.#middle.text(this.#received.text)
+    this.#middle.bytes(version)
+    this.#middle.bytes(this.#source.tail)
     this.#body = record.body
     this.#bodyIsFlat = isFlat(record.body, 0, record.body.length)
   }
@@ -80,13 +130,14 @@ export class ObjectEncoder {
     const needed = head.length + middle.length + (end - start) + LINE_EXTRA_BYTES
     if (this.#at + needed > this.#chunk.length) {
       if (this.#at > 0) return false
+      this.#chunks.give(this.#chunk)
       this.#chunk = Buffer.allocUnsafeSlow(needed)
     }
     const chunk = this.#chunk
     let at = this.#at
-    chunk.set(head, at)
+    head.copyTo(chunk, at)
     at = writeDigits(chunk, at + head.length, index)
-    chunk.set(middle, at)
+    middle.copyTo(chunk, at)
     at += middle.length
     if (this.#bodyIsFlat || isFlat(this.#body, start, end)) this.#body.copy(chunk, at, start, end)
     else flatten(this.#body, start, end, chunk, at)
@@ -107,7 +158,7 @@ export class ObjectEncoder {
     this.#writing.catch(() => {})
     this.#chunk = this.#spare
     // A chunk that grew for one long line is not kept.
-    this.#spare = full.length === CHUNK_BYTES ? full : Buffer.allocUnsafeSlow(CHUNK_BYTES)
+    this.#spare = full.length === CHUNK_BYTES ? full : this.#chunks.take()
     this.#at = 0
   }
 
@@ -115,7 +166,9 @@ export class ObjectEncoder {
   async end(): Promise<Compressed> {
     if (this.#at > 0) await this.flush()
     await this.#writing
-    // The chunks are let go: the encoder may be held for as long as the object waits to be stored.
+    // Given back now: the encoder may be held for as long as the object waits to be stored.
+    this.#chunks.give(this.#chunk)
+    this.#chunks.give(this.#spare)
     this.#chunk = this.#spare = Buffer.alloc(0)
     return await this.#compressor.end()
   }
