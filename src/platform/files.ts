@@ -1,7 +1,7 @@
 /** The disk: every file operation the program makes, with the real implementation; the simulator replaces it. */
 
 import * as fs from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 
 /** One open file. Positions and lengths are in bytes. */
 export interface OpenFile {
@@ -40,6 +40,9 @@ export interface Files {
   space(path: string): Promise<Space>
 }
 
+/** Directories whose names this process has seen made durable. */
+const durableDirectories = new Set<string>()
+
 /** The machine's own file system. */
 export const systemFiles: Files = {
   open(path, mode) {
@@ -67,13 +70,23 @@ export const systemFiles: Files = {
   rename: (from, to) => fs.promises.rename(from, to),
   remove: (path) => fs.promises.rm(path, { force: true }),
   async makeDirectory(path) {
-    const first = await fs.promises.mkdir(path, { recursive: true, mode: 0o700 })
-    if (first === undefined) return
-    // Every directory that was made has to be durable in the one above it, from the deepest up.
-    for (let made = path; ; made = dirname(made)) {
-      await this.syncDirectory(dirname(made))
-      if (made.length <= first.length) return
+    const target = resolve(path)
+    const firstMade = await fs.promises.mkdir(target, { recursive: true, mode: 0o700 })
+    const isNew = (directory: string) => firstMade !== undefined && directory.length >= firstMade.length
+    for (let made = target; isNew(made); made = dirname(made)) durableDirectories.delete(made)
+    const synced: string[] = []
+    // Also what was there: an earlier process may have made it and not lived to sync it. Once for each is enough.
+    for (let made = target; made !== dirname(made); made = dirname(made)) {
+      if (durableDirectories.has(made)) break
+      try {
+        await this.syncDirectory(dirname(made))
+      } catch (error) {
+        // A directory above that we may pass through but not read: nothing of ours can have been made in it.
+        if (isNew(made) || !isForbidden(error)) throw error
+      }
+      synced.push(made)
     }
+    for (const directory of synced) durableDirectories.add(directory)
   },
   async syncDirectory(path) {
     const handle = await fs.promises.open(path, 'r')
@@ -139,4 +152,9 @@ class SystemFile implements OpenFile {
 /** Whether an error says that the file or directory doesn't exist. */
 export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
+}
+
+function isForbidden(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EACCES' || code === 'EPERM'
 }

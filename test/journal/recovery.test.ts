@@ -139,6 +139,14 @@ describe('damage', () => {
     expect((await it.records()).map(({ text }) => text)).toEqual([...texts(FRAMES), '"d"', '"e"'])
   })
 
+  test('that ends just where a read ends hides no frame', async () => {
+    for (let length = (1 << 20) - 5; length <= (1 << 20) + 5; length++) {
+      const damage = Buffer.alloc(length, 0x7e)
+      const it = await found({ [OPEN]: Buffer.concat([SEGMENT.bytes, damage, frameOf([valueRecord('"last"')], 5)]) })
+      expect([length, (await it.records()).at(-1)?.text]).toEqual([length, '"last"'])
+    }
+  })
+
   test('of the seal only makes the start read the frames', async () => {
     for (let at = SEGMENT.bytes.length; at < SEGMENT.sealed.length; at++) {
       const it = await found({ [SEALED]: damaged(SEGMENT.sealed, at) })
