@@ -1,4 +1,4 @@
-/** Puts the options together: a flag wins over the environment, the environment over the default. */
+/** Puts the options together: a flag (the last of equal ones) wins over the environment, that over the default. */
 
 import { OPTIONS, type OptionRow, type Options, readOption } from './options.ts'
 
@@ -49,7 +49,6 @@ function readFlags(args: readonly string[]) {
         messages.push(`--${name} needs a value`)
         continue
       }
-      if (known && flags.has(name)) messages.push(`--${name} is given twice`)
       flags.set(name, inline ?? next ?? '')
       // The value of an unknown flag can't be told from an argument; it is skipped unless it is a flag itself.
       if (inline === undefined && (known || (next !== undefined && !next.startsWith('-')))) i++
