@@ -91,7 +91,7 @@ export class ObjectEncoder {
   readonly #head = new Piece()
   readonly #middle = new Piece()
   #received = { ms: Number.NaN, text: '' }
-  #source = { name: '', tail: Buffer.alloc(0) }
+  #source = { name: undefined as string | undefined, tail: Buffer.alloc(0) }
   #body: Buffer = Buffer.alloc(0)
   #bodyIsFlat = true
 

@@ -3,93 +3,15 @@
 import { describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import * as zlib from 'node:zlib'
-import { type Delivered, type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
-import { Parking } from '../../src/delivery/parking.ts'
-import type { Trouble } from '../../src/delivery/patience.ts'
-import { ByteBudget, Turn } from '../../src/delivery/turn.ts'
-import type { OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
-import type { NewRecord } from '../../src/journal/journal.ts'
-import type { SegmentHeader } from '../../src/journal/layout.ts'
-import type { Event } from '../../src/observe/events.ts'
+import type { Delivered } from '../../src/delivery/deliver.ts'
+import type { PutOutcome } from '../../src/destination/destination.ts'
 import { HEADER, segmentOf, valueRecord } from '../journal/segment-files.ts'
 import { MemoryFiles } from '../memory-files.ts'
-import { memoryPlatform, quiet } from '../memory-platform.ts'
+import { quiet } from '../memory-platform.ts'
+import { array, contextOf, filesWith, LANE, pathOf, type Store } from './memory-thread.ts'
 
-const LANE = 'data/lane-0'
 const HOUR_MS = 3_600_000
 const NOON_MS = Date.UTC(2026, 10, 21, 12)
-
-const pathOf = (number: number) => `${LANE}/${`${number}`.padStart(16, '0')}.sealed`
-
-/** A destination that notes what it is given and answers as told; it keeps the first object of each name. */
-class Store {
-  readonly url = 'test:'
-  readonly puts: string[] = []
-  readonly objects = new Map<string, OutgoingObject>()
-  underWay = 0
-  bytes = 0
-  bytesMost = 0
-  answer: (object: OutgoingObject, put: number) => PutOutcome | Promise<PutOutcome> = () => ({
-    kind: 'stored',
-    already: false,
-  })
-
-  async put(object: OutgoingObject): Promise<PutOutcome> {
-    this.puts.push(object.name)
-    this.underWay += 1
-    this.bytes += object.body.length
-    this.bytesMost = Math.max(this.bytesMost, this.bytes)
-    const outcome = await this.answer(object, this.puts.length)
-    this.underWay -= 1
-    this.bytes -= object.body.length
-    if (outcome.kind === 'stored' && !this.objects.has(object.name)) this.objects.set(object.name, object)
-    return outcome
-  }
-
-  /** The lines of every object, by name. */
-  lines(): Record<string, string[]> {
-    const entries = [...this.objects].map(([name, { body }]) => [
-      name,
-      Buffer.from(body).toString().split('\n').slice(0, -1),
-    ])
-    return Object.fromEntries(entries)
-  }
-}
-
-/** A thread's context over a machine in memory. */
-function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25 } = {}) {
-  const platform = memoryPlatform(seed, files)
-  const destination = new Store()
-  const events: Event[] = []
-  const troubles: Trouble[] = []
-  const stop = new AbortController()
-  const context: DeliveryContext = {
-    platform,
-    destination,
-    turn: new Turn(),
-    bodies: new ByteBudget(bodyBytesMax),
-    parking: new Parking(platform.clock),
-    observe: (event) => events.push(event),
-    signal: stop.signal,
-  }
-  const run = (number = 1) => deliver(pathOf(number), context, (trouble) => troubles.push(trouble))
-  return { platform, store: destination, events, troubles, stop, context, run }
-}
-
-function filesWith(
-  segments: readonly { header?: Partial<SegmentHeader>; frames: readonly (readonly NewRecord[])[] }[],
-) {
-  const files = new MemoryFiles()
-  for (const [i, { header, frames }] of segments.entries()) {
-    files.put(pathOf(i + 1), segmentOf({ ...HEADER, number: i + 1, ...header }, frames).sealed)
-  }
-  return files
-}
-
-const array = (first: number, count: number, more: Partial<NewRecord> = {}) => {
-  const values = Array.from({ length: count }, (_, i) => first + i)
-  return valueRecord(JSON.stringify(values), { kind: 'array', payloads: count, ...more })
-}
 
 /** Records of two sources around a full hour, in objects of three lines and a bit. */
 const VARIED = [
@@ -272,6 +194,23 @@ describe('deliveries beside each other', () => {
     expect(all.map((delivered) => delivered.kind === 'stored' && delivered.payloads)).toEqual(MANY.map(() => 40))
     expect(store.bytesMost).toBeLessThanOrEqual(bodyBytesMax)
     expect(store.bytesMost).toBeGreaterThan(bodyBytesMax / 2)
+  })
+
+  test('hold what they would hold alone: memory they lend each other is not in use twice', async () => {
+    const texts = (store: Store) => {
+      const bodies = [...store.objects].map(([name, { body }]) => [name, zlib.zstdDecompressSync(body).toString()])
+      return Object.fromEntries(bodies)
+    }
+    const segments = MANY.map(({ frames }) => ({
+      header: { objectBytesMax: 500, compression: 'zstd' as const },
+      frames,
+    }))
+    const together = contextOf(filesWith(segments))
+    await Promise.all(segments.map((_, i) => together.run(i + 1)))
+    const alone = contextOf(filesWith(segments))
+    for (let number = 1; number <= segments.length; number++) await alone.run(number)
+    expect(texts(together.store)).toEqual(texts(alone.store))
+    expect(Object.keys(texts(alone.store)).length).toBeGreaterThan(50)
   })
 
   test('go on when one of them fails or is stopped: neither turn nor bytes stay with it', async () => {

@@ -1,12 +1,14 @@
 /** An object's lines: compact, one a payload, the payload last and byte for byte as it was received. */
 
 import { describe, expect, test } from 'bun:test'
+import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
 import { createCompressor } from '../../src/delivery/compressor.ts'
-import { ObjectEncoder, PayloadSpans } from '../../src/delivery/encode.ts'
+import { CHUNK_BYTES, ObjectEncoder, PayloadSpans } from '../../src/delivery/encode.ts'
 import type { RecordKind } from '../../src/journal/journal.ts'
 import type { StoredRecord } from '../../src/journal/record.ts'
 import { quiet, SeededRandom } from '../memory-platform.ts'
 
+const HOUR_MS = 3_600_000
 const RECEIVED_AT_MS = Date.UTC(2026, 10, 21, 1, 30, 15, 7)
 
 function recordOf(kind: RecordKind, body: string, payloads: number, source = 'default'): StoredRecord {
@@ -15,7 +17,7 @@ function recordOf(kind: RecordKind, body: string, payloads: number, source = 'de
 
 /** What an object holds after these records, as text. */
 async function encoded(records: readonly StoredRecord[]): Promise<string> {
-  const encoder = new ObjectEncoder(createCompressor('none'))
+  const encoder = new ObjectEncoder(createCompressor('none'), new ChunkPool(CHUNK_BYTES, 8))
   const found = new PayloadSpans()
   for (const [place, record] of records.entries()) {
     found.of(record)
@@ -120,6 +122,19 @@ test('what belongs to a record stands on its own lines only', async () => {
   expect(await encoded(records)).toBe(lines.join(''))
 })
 
+test('a source may be empty, long or in any script, and is quoted as JSON', async () => {
+  for (const source of ['', 'ß', '日本', '"', '\u0000\n', 's'.repeat(255), 'ü'.repeat(127)]) {
+    expect(await encoded([recordOf('value', '1', 1, source)])).toBe(line('1', { source: JSON.stringify(source) }))
+  }
+})
+
+test('a version may be longer than any that is usual', async () => {
+  const version = JSON.stringify('v'.repeat(5000))
+  const body = `{"version":${version},"token":"t","data":[1,2]}`
+  const lines = [line('1', { version }), line('2', { index: 1, version })]
+  expect(await encoded([recordOf('collection', body, 2)])).toBe(lines.join(''))
+})
+
 test('the index of every element is its place, also past 9, 99 and 99,999', async () => {
   const count = 100_002
   const text = await encoded([recordOf('array', `[${'0,'.repeat(count - 1)}0]`, count)])
@@ -154,7 +169,7 @@ test('a chunk is not written to again while the compressor works on it', async (
     },
     end: async () => ({ body: new Uint8Array(0), sha256: new Uint8Array(0) }),
   }
-  const encoder = new ObjectEncoder(slow)
+  const encoder = new ObjectEncoder(slow, new ChunkPool(CHUNK_BYTES, 8))
   const record = recordOf('value', JSON.stringify('w'.repeat(100_000)), 1)
   for (let place = 0; place < 40; place++) {
     encoder.begin(`n-0-1-t-${place}`, record, Buffer.from('null'))
@@ -163,6 +178,13 @@ test('a chunk is not written to again while the compressor works on it', async (
   await encoder.end()
   const lines = pieces.join('').trimEnd().split('\n')
   expect(lines.map((line) => JSON.parse(line).receipt)).toEqual(Array.from({ length: 40 }, (_, i) => `n-0-1-t-${i}`))
+})
+
+test('each line has the time of its own record', async () => {
+  const times = [0, 1, 1, HOUR_MS, 0].map((more) => RECEIVED_AT_MS + more)
+  const text = await encoded(times.map((receivedAtMs) => ({ ...recordOf('value', '1', 1), receivedAtMs })))
+  const lines = text.trimEnd().split('\n')
+  expect(lines.map((line) => Date.parse(JSON.parse(line).received_at))).toEqual(times)
 })
 
 test('a received-at is written with its milliseconds, in UTC, also at a fraction of one', async () => {

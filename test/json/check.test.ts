@@ -193,6 +193,18 @@ describe('a fault', () => {
     })
   }
 
+  test('is the same whether the text ends with the bytes or the range ends within them', () => {
+    const random = seeded(5)
+    const texts = ['[{"a\\n" : -10.5e+25 , "\\u00e9":[true,null,false ]}, 0 ]', '00', '1..5', 'truex', '"\\\\"']
+    for (let round = 0; round < 200; round++) texts.push(spaced(random, valueText(random)))
+    for (const text of texts) {
+      const bytes = encoder.encode(text)
+      for (let to = 0; to <= bytes.length; to++) {
+        expect([text, to, checkJson(bytes, 0, to)]).toEqual([text, to, checkJson(bytes.slice(0, to))])
+      }
+    }
+  })
+
   test('is counted from the start of the range, and the range ends where it ends', () => {
     const bytes = encoder.encode('\n\n[1,2]\n[1,]')
     expect(checkJson(bytes, 2, 7)).toBeUndefined()

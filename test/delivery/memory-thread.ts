@@ -1,0 +1,94 @@
+/** A delivery thread in memory: a destination that keeps what it is given, and segments on a disk made for a test. */
+
+import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
+import { type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
+import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
+import { Parking } from '../../src/delivery/parking.ts'
+import type { Trouble } from '../../src/delivery/patience.ts'
+import { ByteBudget, Turn } from '../../src/delivery/turn.ts'
+import type { OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
+import type { NewRecord } from '../../src/journal/journal.ts'
+import type { SegmentHeader } from '../../src/journal/layout.ts'
+import type { Event } from '../../src/observe/events.ts'
+import { HEADER, segmentOf, valueRecord } from '../journal/segment-files.ts'
+import { MemoryFiles } from '../memory-files.ts'
+import { memoryPlatform } from '../memory-platform.ts'
+
+/** The lane's directory in these tests. */
+export const LANE = 'data/lane-0'
+
+/** Where the segment of a number is. */
+export const pathOf = (number: number) => `${LANE}/${`${number}`.padStart(16, '0')}.sealed`
+
+/** A destination that notes what it is given and answers as told; it keeps the first object of each name. */
+export class Store {
+  readonly url = 'test:'
+  readonly puts: string[] = []
+  readonly objects = new Map<string, OutgoingObject>()
+  underWay = 0
+  bytes = 0
+  bytesMost = 0
+  answer: (object: OutgoingObject, put: number) => PutOutcome | Promise<PutOutcome> = () => ({
+    kind: 'stored',
+    already: false,
+  })
+
+  async put(object: OutgoingObject): Promise<PutOutcome> {
+    this.puts.push(object.name)
+    this.underWay += 1
+    this.bytes += object.body.length
+    this.bytesMost = Math.max(this.bytesMost, this.bytes)
+    const outcome = await this.answer(object, this.puts.length)
+    this.underWay -= 1
+    this.bytes -= object.body.length
+    if (outcome.kind === 'stored' && !this.objects.has(object.name)) this.objects.set(object.name, object)
+    return outcome
+  }
+
+  /** The lines of every object, by name. */
+  lines(): Record<string, string[]> {
+    const entries = [...this.objects].map(([name, { body }]) => [
+      name,
+      Buffer.from(body).toString().split('\n').slice(0, -1),
+    ])
+    return Object.fromEntries(entries)
+  }
+}
+
+/** A thread's context over a machine in memory. */
+export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25 } = {}) {
+  const platform = memoryPlatform(seed, files)
+  const destination = new Store()
+  const events: Event[] = []
+  const troubles: Trouble[] = []
+  const stop = new AbortController()
+  const context: DeliveryContext = {
+    platform,
+    destination,
+    turn: new Turn(),
+    chunks: new ChunkPool(CHUNK_BYTES, 2),
+    bodies: new ByteBudget(bodyBytesMax),
+    parking: new Parking(platform.clock),
+    observe: (event) => events.push(event),
+    signal: stop.signal,
+  }
+  const run = (number = 1) => deliver(pathOf(number), context, (trouble) => troubles.push(trouble))
+  return { platform, store: destination, events, troubles, stop, context, run }
+}
+
+/** A disk with these segments, numbered from 1. */
+export function filesWith(
+  segments: readonly { header?: Partial<SegmentHeader>; frames: readonly (readonly NewRecord[])[] }[],
+) {
+  const files = new MemoryFiles()
+  for (const [i, { header, frames }] of segments.entries()) {
+    files.put(pathOf(i + 1), segmentOf({ ...HEADER, number: i + 1, ...header }, frames).sealed)
+  }
+  return files
+}
+
+/** A record of `count` payloads: the numbers from `first` on. */
+export const array = (first: number, count: number, more: Partial<NewRecord> = {}) => {
+  const values = Array.from({ length: count }, (_, i) => first + i)
+  return valueRecord(JSON.stringify(values), { kind: 'array', payloads: count, ...more })
+}
