@@ -46,7 +46,8 @@ const zstd: Decoder = { now: zlib.zstdDecompressSync, later: zlib.zstdDecompress
 /**
  * Decodes `bytes` by the value of a Content-Encoding header (null, empty or `identity`: as they are). One coding only,
  * in any case. More than `bytesMax` decoded bytes are too large, found without holding more than about that many. A
- * small body is decoded at once; for a big one, or a small one that swells, the result is a promise, never rejected.
+ * small body is decoded at once; for a big one, or a small one that swells, the result is a promise, never rejected:
+ * `bytes` must stay as they are until then.
  */
 export function decodeBody(
   bytes: Uint8Array,

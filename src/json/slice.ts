@@ -158,7 +158,7 @@ function valueEnd(bytes: Uint8Array, i: number, to: number): number {
 function containerEnd(bytes: Uint8Array, i: number): number {
   let depth = 1
   for (;;) {
-    // An inner loop of its own: a third faster than `continue`.
+    // An inner loop of its own measures 6 to 20 % faster than `continue`.
     let kind = kindOf[bytes[i++] as number]
     while (kind === 0) kind = kindOf[bytes[i++] as number]
     if (kind === quoteKind) i = stringEnd(bytes, i)

@@ -239,7 +239,10 @@ describe('no room', () => {
     using scratch = new Scratch()
     // Nothing listens at port 9 of this machine, so that the delivery is retried and the stop waits for it.
     const env = { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }
-    await using millrace = await Millrace.start(['--data', scratch.at('data'), '--to', 's3://bucket', '--linger', '10m'], env)
+    await using millrace = await Millrace.start(
+      ['--data', scratch.at('data'), '--to', 's3://bucket', '--linger', '10m'],
+      env,
+    )
     expect((await millrace.post('/payloads', JSON_TYPE, '{}')).status).toBe(202)
     millrace.signal('SIGTERM')
     await millrace.printed(/stopping/)

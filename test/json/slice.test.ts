@@ -213,6 +213,17 @@ describe('lineSpans', () => {
     }
   })
 
+  test('end where the range ends, and may start with the buffer', () => {
+    const bytes = encoder.encode('\n1\n 2 \n  ')
+    const spans = new Spans()
+    lineSpans(bytes, 0, bytes.length, spans)
+    expect(textsOf(bytes, spans)).toEqual(['1', '2'])
+    spans.clear()
+    lineSpans(bytes, 0, 4, spans)
+    expect(textsOf(bytes, spans)).toEqual(['1'])
+    expect(valueSpan(bytes, 6, 8)).toEqual({ start: 8, end: 8 })
+  })
+
   test('have numbers from 1, blank lines counted', () => {
     const { bytes, from } = embedded('a\n\nb\r\nc')
     expect([0, 1, 2, 3, 5, 6].map((at) => lineNumber(bytes, from, from + at))).toEqual([1, 1, 2, 3, 3, 4])
@@ -227,6 +238,7 @@ describe('line breaks between tokens', () => {
       ['[1,\r2]', false],
       ['"\\n"', true],
       ['\n', false],
+      ['\r', false],
     ] as const) {
       const { bytes, from, to } = embedded(`\n${text}\r`)
       expect([text, isFlat(bytes, from + 1, to - 1)]).toEqual([text, flat])
