@@ -6,7 +6,7 @@
 import type { Observer } from '../observe/events.ts'
 import type { Timer } from '../platform/clock.ts'
 import type { Platform } from '../platform/platform.ts'
-import { AppendError, type AppendRefusal, type Journal, type NewRecord, type SealedSegment } from './journal.ts'
+import type { AppendRefusal, Journal, NewRecord, SealedSegment, Waiter } from './journal.ts'
 import type { Compression } from './layout.ts'
 import { recordBytes } from './record.ts'
 import { recover } from './recovery.ts'
@@ -36,8 +36,7 @@ const TROUBLE_PAUSE_MS = 1000
 
 interface Waiting {
   record: NewRecord
-  resolve: (receipt: string) => void
-  reject: (error: AppendError) => void
+  waiter: Waiter
 }
 
 /** Opens the journal: recovers what is there, then takes records. `onSealed` hears of every segment to be delivered. */
@@ -112,17 +111,13 @@ class FileJournal implements Journal {
     for (const segment of recovered) this.#onSealed(segment)
   }
 
-  append(record: NewRecord): Promise<string> {
-    return new Promise((resolve, reject) => {
-      if (this.#closing) return reject(new AppendError('stopping', 'the journal is closing'))
-      if (this.trouble) return reject(new AppendError(this.trouble, 'the journal cannot be written just now'))
-      this.payloads += record.payloads
-      this.bytes += recordBytes(record)
-      if (this.#overflow.length > 0 || !this.#filling.add(record, resolve, reject)) {
-        this.#overflow.push({ record, resolve, reject })
-      }
-      this.#run()
-    })
+  append(record: NewRecord, waiter: Waiter): void {
+    if (this.#closing) return waiter.refused('stopping')
+    if (this.trouble) return waiter.refused(this.trouble)
+    this.payloads += record.payloads
+    this.bytes += recordBytes(record)
+    if (this.#overflow.length > 0 || !this.#filling.add(record, waiter)) this.#overflow.push({ record, waiter })
+    this.#run()
   }
 
   async remove(segment: SealedSegment): Promise<void> {
@@ -154,7 +149,7 @@ class FileJournal implements Journal {
     try {
       while (this.#filling.records > 0 || this.#overflow.length > 0 || this.#sealWanted || this.#reopenWanted) {
         if (this.#reopenWanted) await this.#reopen()
-        else if (this.trouble) this.#refuseAll(this.trouble, 'the journal cannot be written just now')
+        else if (this.trouble) this.#refuseAll(this.trouble)
         else await this.#commitNext()
       }
     } finally {
@@ -257,8 +252,8 @@ class FileJournal implements Journal {
     this.trouble = code
     this.#linger?.cancel()
     this.#observe({ kind: 'journal-trouble', code, reason: String(error) })
-    this.#refuse(stage, code, String(error))
-    this.#refuseAll(code, String(error))
+    this.#refuse(stage, code)
+    this.#refuseAll(code)
     this.#retryLater()
   }
 
@@ -284,18 +279,18 @@ class FileJournal implements Journal {
     if (left) this.#sealBeside(left)
   }
 
-  #refuseAll(code: AppendRefusal, reason: string): void {
-    this.#refuse(this.#filling, code, reason)
-    for (const { record, reject } of this.#overflow.splice(0)) {
+  #refuseAll(code: AppendRefusal): void {
+    this.#refuse(this.#filling, code)
+    for (const { record, waiter } of this.#overflow.splice(0)) {
       this.#forget(record.payloads, recordBytes(record))
-      reject(new AppendError(code, reason))
+      waiter.refused(code)
     }
     this.#sealWanted = false
   }
 
-  #refuse(stage: Stage, code: AppendRefusal, reason: string): void {
+  #refuse(stage: Stage, code: AppendRefusal): void {
     this.#forget(stage.payloads, stage.recordBytes)
-    stage.refuse(new AppendError(code, reason))
+    stage.refuse(code)
   }
 
   #forget(payloads: number, bytes: number): void {
@@ -305,8 +300,8 @@ class FileJournal implements Journal {
 
   #fillFromOverflow(): void {
     let moved = 0
-    for (const { record, resolve, reject } of this.#overflow) {
-      if (!this.#filling.add(record, resolve, reject)) break
+    for (const { record, waiter } of this.#overflow) {
+      if (!this.#filling.add(record, waiter)) break
       moved += 1
     }
     this.#overflow.splice(0, moved)

@@ -1,11 +1,8 @@
 /** A frame in the making: records are copied in as they arrive, and their senders wait in it for the sync. */
 
-import type { AppendError, NewRecord } from './journal.ts'
+import type { AppendRefusal, NewRecord, Waiter } from './journal.ts'
 import { FRAME_HEADER_BYTES, writeFrameHeader } from './layout.ts'
 import { recordBytes, writeRecord } from './record.ts'
-
-type Resolve = (receipt: string) => void
-type Reject = (error: AppendError) => void
 
 /** Holds one frame's records and those who wait for it. Reused for frame after frame. */
 export class Stage {
@@ -14,8 +11,7 @@ export class Stage {
   readonly #usualBytes: number
   #buffer: Buffer
   #end = FRAME_HEADER_BYTES
-  #resolves: Resolve[] = []
-  #rejects: Reject[] = []
+  #waiters: Waiter[] = []
 
   constructor(usualBytes: number) {
     this.#usualBytes = usualBytes
@@ -33,7 +29,7 @@ export class Stage {
   }
 
   /** Copies a record in. False when there is no room; an empty stage takes a record of any length. */
-  add(record: NewRecord, resolve: Resolve, reject: Reject): boolean {
+  add(record: NewRecord, waiter: Waiter): boolean {
     const needed = this.#end + recordBytes(record)
     if (needed > this.#buffer.length) {
       if (this.records > 0) return false
@@ -42,8 +38,7 @@ export class Stage {
     this.#end = writeRecord(this.#buffer, this.#end, record)
     this.records += 1
     this.payloads += record.payloads
-    this.#resolves.push(resolve)
-    this.#rejects.push(reject)
+    this.#waiters.push(waiter)
     return true
   }
 
@@ -62,24 +57,23 @@ export class Stage {
 
   /** The frame is durable: everyone gets their receipt, and the stage is empty again. */
   settle(receiptPrefix: string, firstRecord: number): void {
-    const resolves = this.#resolves
+    const waiters = this.#waiters
     this.#clear()
-    for (let i = 0; i < resolves.length; i++) (resolves[i] as Resolve)(receiptPrefix + (firstRecord + i))
+    for (let i = 0; i < waiters.length; i++) (waiters[i] as Waiter).kept(receiptPrefix + (firstRecord + i))
   }
 
   /** The frame is not durable: everyone hears why, and the stage is empty again. */
-  refuse(error: AppendError): void {
-    const rejects = this.#rejects
+  refuse(refusal: AppendRefusal): void {
+    const waiters = this.#waiters
     this.#clear()
-    for (const reject of rejects) reject(error)
+    for (const waiter of waiters) waiter.refused(refusal)
   }
 
   #clear(): void {
     this.records = 0
     this.payloads = 0
     this.#end = FRAME_HEADER_BYTES
-    this.#resolves = []
-    this.#rejects = []
+    this.#waiters = []
     if (this.#buffer.length > this.#usualBytes) this.#buffer = Buffer.allocUnsafeSlow(this.#usualBytes)
   }
 }

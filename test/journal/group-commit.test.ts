@@ -49,12 +49,16 @@ describe('an append', () => {
     const { journal } = await opened()
     const record = { kind: 'value', body: Buffer.from('1'), payloads: 1, receivedAtMs: 0, source: 'x' } as const
     const receipts: string[] = []
+    const append = () =>
+      new Promise<string>((kept, refused) => {
+        journal.append(record, { kept, refused })
+      })
     // An append that comes so many turns after an answer: whenever the commits pause, it must start them again.
     for (let turns = 0; turns < 12; turns++) {
       void (async () => {
-        await journal.append(record)
+        await append()
         for (let turn = 0; turn < turns; turn++) await undefined
-        receipts.push(await journal.append(record))
+        receipts.push(await append())
       })()
       await quiet()
       expect(receipts).toHaveLength(turns + 1)

@@ -1,7 +1,7 @@
 /** A journal over a machine in memory, with everything that it told and everyone who waits for it written down. */
 
 import { openJournal } from '../../src/journal/group-commit.ts'
-import { AppendError, type Journal, type NewRecord, type SealedSegment } from '../../src/journal/journal.ts'
+import type { Journal, NewRecord, SealedSegment } from '../../src/journal/journal.ts'
 import { HEADER_BYTES, SEAL_BYTES } from '../../src/journal/layout.ts'
 import type { Event } from '../../src/observe/events.ts'
 import { type MemoryPlatform, memoryPlatform } from '../memory-platform.ts'
@@ -47,16 +47,16 @@ export class Opened {
     const answer: Answer = { text }
     this.answers.push(answer)
     const { log } = this.platform.files
-    this.journal.append(valueRecord(text, more)).then(
-      (receipt) => {
+    this.journal.append(valueRecord(text, more), {
+      kept(receipt) {
         answer.receipt = receipt
         log.push(`receipt for ${text}`)
       },
-      (error: unknown) => {
-        answer.refusal = error instanceof AppendError ? error.refusal : `not an AppendError: ${error}`
+      refused(refusal) {
+        answer.refusal = refusal
         log.push(`refusal for ${text}`)
       },
-    )
+    })
     return answer
   }
 

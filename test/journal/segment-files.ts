@@ -28,11 +28,7 @@ export function valueRecord(text: string, more: Partial<NewRecord> = {}): NewRec
 export function frameOf(records: readonly NewRecord[], firstRecord = 0): Buffer {
   const stage = new Stage(1 << 20)
   for (const record of records) {
-    const isIn = stage.add(
-      record,
-      () => {},
-      () => {},
-    )
+    const isIn = stage.add(record, { kept() {}, refused() {} })
     if (!isIn) throw new Error('the records of a test frame come to at most 1 MiB')
   }
   return Buffer.from(stage.frame(firstRecord))
