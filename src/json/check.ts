@@ -12,6 +12,16 @@ export interface JsonFault {
   reason: string
 }
 
+/** Looks on while a text is checked, so that nobody has to walk it again. What it heard counts once the check is done. */
+export interface Onlooker {
+  /** The depth of the containers whose members or elements are counted; the outermost value's is 1. */
+  readonly countedDepth: number
+  /** The outermost object has a member: its name is `bytes[start, end)`, its value starts with `first`. */
+  member(bytes: Uint8Array, start: number, end: number, first: number): void
+  /** A container at the counted depth ended. */
+  counted(children: number): void
+}
+
 /** The kinds of the open containers, a bit each (1 = object); covers 2,048 levels, deeper texts get a bigger one. */
 const shallowKinds = new Uint32Array(64)
 
@@ -28,9 +38,12 @@ for (const byte of [0x20, 0x09, 0x0a, 0x0d]) isSpace[byte] = 1
 /**
  * Checks that `bytes[from, to)` is exactly one JSON value with optional white space around it: undefined if it is.
  * Agrees with `JSON.parse` on all valid UTF-8; it does not look at the validity of UTF-8 (see `utf8.ts`). Nesting of
- * any depth costs a bit a level and no stack; nothing is allocated for a valid text of up to 2,048 levels.
+ * any depth costs a bit a level and no stack; nothing is allocated for a valid text of up to 2,048 levels. What
+ * `onlooker` heard is worth something only when the text turned out valid.
  */
-export function checkJson(bytes: Uint8Array, from = 0, to = bytes.length): JsonFault | undefined {
+export function checkJson(bytes: Uint8Array, from = 0, to = bytes.length, onlooker?: Onlooker): JsonFault | undefined {
+  const countedDepth = onlooker === undefined ? -1 : onlooker.countedDepth
+  let children = 0
   let kinds = shallowKinds
   let depth = 0
   let inObject = false
@@ -39,22 +52,28 @@ export function checkJson(bytes: Uint8Array, from = 0, to = bytes.length): JsonF
 
   for (;;) {
     // Here a value has to come, or, with wantsName, a member's name.
-    while (i < to && isSpace[bytes[i] as number] === 1) i++
     if (i >= to) return fault(bytes, from, to, to, wantsName ? nameExpected : valueExpected)
     let c = bytes[i] as number
+    if (c <= 0x20) {
+      i = spaceEnd(bytes, i, to)
+      if (i >= to) return fault(bytes, from, to, to, wantsName ? nameExpected : valueExpected)
+      c = bytes[i] as number
+    }
 
     if (wantsName) {
       if (c !== 0x22) return fault(bytes, from, to, i, nameExpected)
-      const end = stringEnd(bytes, i + 1, to)
+      const nameStart = i + 1
+      const end = stringEnd(bytes, nameStart, to)
       if (end < 0) return stringFault(bytes, from, to, ~end)
       i = end
-      if (i < to && bytes[i] !== 0x3a) while (i < to && isSpace[bytes[i] as number] === 1) i++
+      if (i < to && bytes[i] !== 0x3a) i = spaceEnd(bytes, i, to)
       if (i >= to || bytes[i] !== 0x3a) return fault(bytes, from, to, i, "expected ':' after a member's name")
       i++
-      while (i < to && isSpace[bytes[i] as number] === 1) i++
+      if (i < to && (bytes[i] as number) <= 0x20) i = spaceEnd(bytes, i, to)
       if (i >= to) return fault(bytes, from, to, to, valueExpected)
       c = bytes[i] as number
       wantsName = false
+      if (depth === 1 && onlooker !== undefined) onlooker.member(bytes, nameStart, end - 1, c)
     }
 
     if (c === 0x22) {
@@ -68,9 +87,11 @@ export function checkJson(bytes: Uint8Array, from = 0, to = bytes.length): JsonF
       else kinds[depth >>> 5]! &= ~(1 << (depth & 31))
       depth++
       i++
-      while (i < to && isSpace[bytes[i] as number] === 1) i++
+      if (i < to && (bytes[i] as number) <= 0x20) i = spaceEnd(bytes, i, to)
+      if (depth === countedDepth) children = 0
       // The closing bracket is c + 2 for both kinds.
       if (i >= to || bytes[i] !== c + 2) {
+        if (depth === countedDepth) children = 1
         wantsName = inObject
         if (wantsName && i < to && bytes[i] !== 0x22)
           return fault(bytes, from, to, i, "expected a member's name or '}'")
@@ -92,7 +113,7 @@ export function checkJson(bytes: Uint8Array, from = 0, to = bytes.length): JsonF
 
     // A value ended at i, or an empty container is about to.
     for (;;) {
-      while (i < to && isSpace[bytes[i] as number] === 1) i++
+      if (i < to && (bytes[i] as number) <= 0x20) i = spaceEnd(bytes, i, to)
       if (depth === 0) {
         if (i < to) return faultAt(bytes, from, i, 'more input after the value')
         return undefined
@@ -100,6 +121,7 @@ export function checkJson(bytes: Uint8Array, from = 0, to = bytes.length): JsonF
       if (i >= to) return fault(bytes, from, to, to, inObject ? "expected ',' or '}'" : "expected ',' or ']'")
       const next = bytes[i] as number
       if (next === 0x2c) {
+        if (depth === countedDepth) children++
         wantsName = inObject
         i++
         break
@@ -108,10 +130,16 @@ export function checkJson(bytes: Uint8Array, from = 0, to = bytes.length): JsonF
         return fault(bytes, from, to, i, inObject ? "expected ',' or '}'" : "expected ',' or ']'")
       }
       i++
+      if (depth === countedDepth) (onlooker as Onlooker).counted(children)
       depth--
       inObject = depth > 0 && ((kinds[(depth - 1) >>> 5] as number) & (1 << ((depth - 1) & 31))) !== 0
     }
   }
+}
+
+function spaceEnd(bytes: Uint8Array, i: number, to: number): number {
+  while (i < to && isSpace[bytes[i] as number] === 1) i++
+  return i
 }
 
 /** The index after the closing quote of the string whose content starts at `i`; `~` the index of a fault. */

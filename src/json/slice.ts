@@ -199,8 +199,8 @@ function stringEnd(bytes: Uint8Array, i: number): number {
 
 const decoder = new TextDecoder()
 
-/** Which member the name whose content is `bytes[start, end)` means. */
-function memberName(bytes: Uint8Array, start: number, end: number): keyof CollectionSpans | undefined {
+/** Which of a collection's members the name whose content is `bytes[start, end)` means; escapes are understood. */
+export function memberName(bytes: Uint8Array, start: number, end: number): keyof CollectionSpans | undefined {
   const length = end - start
   if (length === 4 && isText(bytes, start, 'data')) return 'data'
   if (length === 5 && isText(bytes, start, 'token')) return 'token'

@@ -40,6 +40,12 @@ export interface Files {
   space(path: string): Promise<Space>
 }
 
+/**
+ * Up to here a write is done on the calling thread: it only copies into the page cache (0.2 ms a MiB), which takes less
+ * than handing it to another thread and back. What waits for the disk is the sync.
+ */
+const INLINE_WRITE_BYTES_MAX = 1 << 20
+
 /** Directories whose names this process has seen made durable. */
 const durableDirectories = new Set<string>()
 
@@ -115,7 +121,14 @@ class SystemFile implements OpenFile {
     })
   }
 
-  write(bytes: Uint8Array, position: number): Promise<void> {
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    if (bytes.length > INLINE_WRITE_BYTES_MAX) return this.#writeBeside(bytes, position)
+    for (let done = 0; done < bytes.length; ) {
+      done += fs.writeSync(this.#fd, bytes, done, bytes.length - done, position + done)
+    }
+  }
+
+  #writeBeside(bytes: Uint8Array, position: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const step = (done: number) => {
         fs.write(this.#fd, bytes, done, bytes.length - done, position + done, (error, count) => {
