@@ -50,7 +50,8 @@ export async function openJournal(
   const recovered = await recover(platform.files, options.directory, observe)
   const journal = new FileJournal(platform, options, observe, onSealed, recovered.lastNumber)
   await journal.start(recovered.sealed)
-  for (const path of recovered.empty) await platform.files.remove(path)
+  // Their names go only once a higher number is on the disk: numbers are never used twice.
+  if (!journal.trouble) for (const path of recovered.empty) await platform.files.remove(path)
   return journal
 }
 
@@ -94,9 +95,13 @@ class FileJournal implements Journal {
     this.#lastNumber = lastNumber
   }
 
-  /** Opens the first segment and announces the recovered ones. */
+  /** Announces the recovered segments and opens the first new one; when it can't, they are delivered in any case. */
   async start(recovered: readonly SealedSegment[]): Promise<void> {
-    this.#segment = await this.#createSegment()
+    try {
+      this.#segment = await this.#createSegment()
+    } catch (error) {
+      this.#enterTrouble(error)
+    }
     if (recovered.length === 0) return
     for (const segment of recovered) {
       this.payloads += segment.payloads
@@ -247,12 +252,12 @@ class FileJournal implements Journal {
   }
 
   /** A write, a sync or a new file failed: nobody whose records wait is acked, and the open segment takes no more. */
-  #enterTrouble(error: unknown, stage: Stage): void {
+  #enterTrouble(error: unknown, stage?: Stage): void {
     const code = (error as NodeJS.ErrnoException)?.code === 'ENOSPC' ? 'disk_full' : 'journal_failed'
     this.trouble = code
     this.#linger?.cancel()
     this.#observe({ kind: 'journal-trouble', code, reason: String(error) })
-    this.#refuse(stage, code)
+    if (stage) this.#refuse(stage, code)
     this.#refuseAll(code)
     this.#retryLater()
   }

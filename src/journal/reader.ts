@@ -18,10 +18,10 @@ const READ_BYTES = 1 << 20
 export type SegmentPiece =
   /** A whole frame. `body` is a view that the next piece overwrites. */
   | { kind: 'frame'; header: FrameHeader; body: Buffer }
-  /** Bytes that are no frame, with whole frames behind them. */
+  /** Bytes that are no frame, and not just a torn one at the end. */
   | { kind: 'damage'; offset: number; bytes: number }
-  /** Bytes at the end that are no frame: what a crash cut short. */
-  | { kind: 'tail'; offset: number; bytes: number }
+  /** Bytes at the end that are what a crash leaves of a frame: its beginning, or zeros. */
+  | { kind: 'torn'; offset: number; bytes: number }
 
 /** Reads the header; `broken` when the file is too short for one. */
 export async function readHeader(file: OpenFile) {
@@ -42,12 +42,10 @@ export async function* readPieces(file: OpenFile): AsyncGenerator<SegmentPiece> 
       continue
     }
     const next = await nextFrame(window, offset + 1)
-    if (next === undefined) {
-      yield { kind: 'tail', offset, bytes: window.fileBytes - offset }
-      return
-    }
-    yield { kind: 'damage', offset, bytes: next - offset }
-    offset = next
+    const end = next ?? window.fileBytes
+    const isTorn = next === undefined && (await isTornAt(window, offset))
+    yield { kind: isTorn ? 'torn' : 'damage', offset, bytes: end - offset }
+    offset = end
   }
 }
 
@@ -57,6 +55,30 @@ async function frameAt(window: Window, offset: number) {
   if (!header || offset + FRAME_HEADER_BYTES + header.bodyBytes > window.fileBytes) return undefined
   const bytes = await window.view(offset, FRAME_HEADER_BYTES + header.bodyBytes)
   return isWhole(bytes) ? { header, bytes } : undefined
+}
+
+/**
+ * Whether the rest of the file is what a crash leaves of the last frame: too short for what its header says, or zeros
+ * where data never came. A frame of its full length with a wrong CRC may have been acked and damaged later.
+ */
+async function isTornAt(window: Window, offset: number): Promise<boolean> {
+  const start = await window.view(offset, FRAME_HEADER_BYTES)
+  const header = readFrameHeader(start)
+  if (header) return offset + FRAME_HEADER_BYTES + header.bodyBytes > window.fileBytes
+  // No header: its beginning, or nothing but zeros.
+  const beginning = Math.min(start.length, FRAME_MAGIC_BYTES.length)
+  const isMagic = start.subarray(0, beginning).equals(FRAME_MAGIC_BYTES.subarray(0, beginning))
+  if (start.length < FRAME_HEADER_BYTES && isMagic) return true
+  return await isZeroFrom(window, offset)
+}
+
+async function isZeroFrom(window: Window, from: number): Promise<boolean> {
+  for (let offset = from; offset < window.fileBytes; ) {
+    const view = await window.view(offset, Math.min(READ_BYTES, window.fileBytes - offset))
+    if (view.some((byte) => byte !== 0)) return false
+    offset += view.length
+  }
+  return true
 }
 
 /** The offset of the next whole frame at or behind `from`: a body can hold the magic by chance, so the CRC decides. */

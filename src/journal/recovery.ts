@@ -55,7 +55,7 @@ async function refuseNewer(files: Files, path: string): Promise<void> {
   }
 }
 
-/** Cuts what a crash left half-written, seals the file and renames it; undefined when it holds no whole frame. */
+/** Cuts what a crash left half-written, seals the file and renames it; undefined when there was nothing else in it. */
 async function recoverOpen(files: Files, directory: string, path: string, number: number, observe: Observer) {
   const totals = await withFile(files, path, 'update', async (file) => {
     // Records are only ever written behind a durable header: without one there are none that were acked.
@@ -66,17 +66,28 @@ async function recoverOpen(files: Files, directory: string, path: string, number
       else if (bytes > 0) observe({ kind: 'journal-torn-tail', path, bytes })
       return undefined
     }
-    const { records, payloads, frames, end, sealed } = await survey(file)
+    const { records, payloads, frames, end, sealed, damaged } = await survey(file)
     const bytes = await file.size()
     if (end < bytes) observe({ kind: 'journal-torn-tail', path, bytes: bytes - end })
-    if (records === 0) return undefined
-    await file.truncate(end)
-    if (!sealed) await file.write(encodeSeal({ records, payloads, frames }), end)
-    await file.datasync()
-    return { payloads, bytes: sealed ? end : end + SEAL_BYTES }
+    if (records === 0 && !damaged) return undefined
+    return { payloads, bytes: await seal(file, { records, payloads, frames }, end, sealed) }
   })
   if (!totals) return undefined
   return { path: await sealName(files, path), number, ...totals }
+}
+
+/** Cuts the file at `end` and seals it there; returns its length. On a full disk it stays unsealed, and is as good. */
+async function seal(file: OpenFile, totals: SealTotals, end: number, isSealed: boolean): Promise<number> {
+  await file.truncate(end)
+  try {
+    if (!isSealed) await file.write(encodeSeal(totals), end)
+    await file.datasync()
+    return isSealed ? end : end + SEAL_BYTES
+  } catch {
+    // The seal only saves a reading at the next start.
+    await file.truncate(end)
+    return end
+  }
 }
 
 /** A sealed segment's size, from its seal; read through when it has none. */
@@ -90,12 +101,20 @@ async function measureSealed(files: Files, path: string, number: number): Promis
   })
 }
 
-/** Reads a whole file: the totals of its whole frames and the offset where the last of them ends. */
-async function survey(file: OpenFile): Promise<SealTotals & { end: number; sealed: boolean }> {
-  const totals = { records: 0, payloads: 0, frames: 0, end: await file.size(), sealed: false }
+interface Survey extends SealTotals {
+  /** Where the file ends when a torn frame is left out. */
+  end: number
+  sealed: boolean
+  damaged: boolean
+}
+
+/** Reads a whole file: the totals of its whole frames, and how it ends. */
+async function survey(file: OpenFile): Promise<Survey> {
+  const totals = { records: 0, payloads: 0, frames: 0, end: await file.size(), sealed: false, damaged: false }
   if ((await readHeader(file)).kind !== 'header') return totals
   for await (const piece of readPieces(file)) {
-    if (piece.kind === 'tail') totals.end = piece.offset
+    if (piece.kind === 'torn') totals.end = piece.offset
+    if (piece.kind === 'damage') totals.damaged = true
     if (piece.kind !== 'frame') continue
     totals.sealed = piece.header.kind === 'seal'
     if (totals.sealed) continue

@@ -2,8 +2,10 @@
 
 import { describe, expect, test } from 'bun:test'
 import type { SealedSegment } from '../../src/journal/journal.ts'
+import { MemoryFiles } from '../memory-files.ts'
 import { memoryPlatform, quiet } from '../memory-platform.ts'
 import { LANE, type Opened, opened } from './opened.ts'
+import { HEADER, segmentOf, valueRecord } from './segment-files.ts'
 
 const FIRST = `${LANE}/0000000000000001`
 
@@ -251,5 +253,23 @@ describe('what the journal counts', () => {
     it.append('[1,2]', { payloads: 2 })
     expect(it.journal.payloads).toBe(2)
     expect(it.journal.bytes - before).toBe(24 + 7 + 5)
+  })
+})
+
+describe('a start on a disk that is full', () => {
+  test('delivers what is there, refuses what comes, and goes on once there is room', async () => {
+    const files = new MemoryFiles()
+    files.put(`${FIRST}.sealed`, segmentOf(HEADER, [[valueRecord('"kept"')]]).sealed)
+    files.put(`${LANE}/0000000000000002.open`, segmentOf({ ...HEADER, number: 2 }, []).bytes)
+    files.fail('write', /0003\.open$/, 'ENOSPC')
+    const it = await opened(memoryPlatform(1, files))
+    expect(it.sealed.map(({ payloads }) => payloads)).toEqual([1])
+    expect([it.journal.trouble, it.append('1').refusal]).toEqual(['disk_full', 'disk_full'])
+    // The highest number ever used must not go before a higher one is on the disk.
+    expect(files.get(`${LANE}/0000000000000002.open`)).toBeDefined()
+    await it.platform.clock.advance(1000)
+    const next = it.append('2')
+    await quiet()
+    expect(next.receipt).toMatch(/^k3v9x2ab-0-4-[0-9a-f]{8}-0$/)
   })
 })

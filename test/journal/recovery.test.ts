@@ -51,21 +51,48 @@ describe('an open segment that a crash left', () => {
     }
   })
 
-  test('whose tail is full of zeros or of old bytes is cut in the same place', async () => {
+  test('whose tail is full of zeros, or the beginning of a frame, is cut in the same place', async () => {
+    const { bytes, starts } = SEGMENT
+    const last = starts[2] as number
+    for (const tail of [Buffer.alloc(500), Buffer.alloc(3 << 20), bytes.subarray(last, last + 40)]) {
+      const it = await found({ [OPEN]: Buffer.concat([bytes.subarray(0, last), tail]) })
+      expect((await it.records()).map(({ text }) => text)).toEqual(texts(FRAMES.slice(0, 2)))
+      expect(it.events).toContainEqual({ kind: 'journal-torn-tail', path: OPEN, bytes: tail.length })
+      expect(it.platform.files.get(SEALED)?.length).toBe(last + SEAL_BYTES)
+    }
+  })
+
+  test('whose last frame is whole in length and wrong in content may have been acked: nothing of it is cut', async () => {
     const { bytes, starts } = SEGMENT
     const last = starts[2] as number
     const behind = [
-      Buffer.alloc(500),
-      bytes.subarray(last, last + 40),
-      Buffer.concat([Buffer.from('half a frame, then its magic: 1FRM'), Buffer.alloc(100)]),
+      damaged(bytes.subarray(last), bytes.length - last - 1),
+      Buffer.concat([Buffer.from('not a frame, then its magic: 1FRM'), Buffer.alloc(100)]),
       Buffer.concat([Buffer.alloc(32), bytes.subarray(0, 64)]),
     ]
     for (const tail of behind) {
       const it = await found({ [OPEN]: Buffer.concat([bytes.subarray(0, last), tail]) })
       expect((await it.records()).map(({ text }) => text)).toEqual(texts(FRAMES.slice(0, 2)))
-      expect(it.events).toContainEqual({ kind: 'journal-torn-tail', path: OPEN, bytes: tail.length })
-      expect(it.events.some(({ kind }) => kind === 'journal-damage')).toBe(false)
+      expect(it.kinds).not.toContain('journal-torn-tail')
+      const kept = Buffer.from(it.platform.files.get(SEALED) as Uint8Array)
+      expect(kept.subarray(last, last + tail.length)).toEqual(Buffer.from(tail))
+      expect(it.counted).toEqual(await it.onDisk())
     }
+  })
+
+  test('with nothing in it but damage is kept, to be set aside', async () => {
+    const it = await found({ [OPEN]: Buffer.concat([SEGMENT.bytes.subarray(0, HEADER_BYTES), Buffer.alloc(80, 1)]) })
+    expect(it.sealed.map(({ payloads }) => payloads)).toEqual([0])
+  })
+
+  test.each(['write', 'datasync'] as const)('is kept and announced when its seal fails at %s', async (operation) => {
+    const files = new MemoryFiles()
+    files.put(OPEN, SEGMENT.bytes)
+    files.fail(operation, /0001\.open$/, 'ENOSPC', 50)
+    const it = await opened(memoryPlatform(1, files))
+    expect(files.get(SEALED)).toEqual(new Uint8Array(SEGMENT.bytes))
+    expect(it.sealed.map(({ payloads }) => payloads)).toEqual([7])
+    expect(it.counted).toEqual(await it.onDisk())
   })
 
   test('becomes byte for byte the file that a close would have left', async () => {
