@@ -1,8 +1,8 @@
 /** Is there room? Every bound on what is taken in, asked before a body is read and again before it is kept. */
 
 import type { Journal } from '../journal/journal.ts'
-import type { Clock } from '../platform/clock.ts'
 import type { Space } from '../platform/files.ts'
+import { type DrainRate, RETRY_AFTER_SECONDS } from './drain-rate.ts'
 import type { Refusal } from './problem.ts'
 
 /** The bounds. */
@@ -21,7 +21,6 @@ const DISK_SHARE_KEPT_FREE = 0.05
 export const UNDECLARED_BYTES = 16 * 1024
 /** How much a request costs in memory beside its body: even empty ones are bounded. */
 const REQUEST_BYTES = 1024
-const RETRY_AFTER_SECONDS = { min: 1, max: 60 }
 
 /** Keeps count of what is being received and says no in time. */
 export class Admission {
@@ -33,10 +32,10 @@ export class Admission {
   #diskRoomBytes = Number.POSITIVE_INFINITY
   #diskRoomAtJournalBytes = 0
 
-  constructor(options: AdmissionOptions, journal: Journal, clock: Clock) {
+  constructor(options: AdmissionOptions, journal: Journal, drain: DrainRate) {
     this.#options = options
     this.#journal = journal
-    this.#drain = new DrainRate(clock)
+    this.#drain = drain
   }
 
   /** From now on everything is refused. */
@@ -48,11 +47,6 @@ export class Admission {
   diskIs(space: Space): void {
     this.#diskRoomBytes = space.freeBytes - space.totalBytes * DISK_SHARE_KEPT_FREE
     this.#diskRoomAtJournalBytes = this.#journal.bytes
-  }
-
-  /** Tells that payloads were stored and their journal bytes given back. */
-  drained(payloads: number, bytes: number): void {
-    this.#drain.add(payloads, bytes)
   }
 
   /** Sets memory aside for a body of `bytes`. Undefined when that's done: give it back with `leave`. */
@@ -122,47 +116,5 @@ export class Admission {
       return { code: 'disk_full', detail, retryAfterSeconds: this.#drain.secondsForBytes(diskExcess) }
     }
     return undefined
-  }
-}
-
-/** How fast the journal drains, measured over the last half minute or so. */
-class DrainRate {
-  readonly #clock: Clock
-  #sinceMs: number
-  #payloads = 0
-  #bytes = 0
-  #before = { payloads: 0, bytes: 0, ms: 0 }
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-    this.#sinceMs = clock.monotonicMs()
-  }
-
-  add(payloads: number, bytes: number): void {
-    const now = this.#clock.monotonicMs()
-    if (now - this.#sinceMs > 15_000) {
-      this.#before = { payloads: this.#payloads, bytes: this.#bytes, ms: now - this.#sinceMs }
-      this.#sinceMs = now
-      this.#payloads = 0
-      this.#bytes = 0
-    }
-    this.#payloads += payloads
-    this.#bytes += bytes
-  }
-
-  secondsForPayloads(excess: number): number {
-    return this.#seconds(excess, this.#payloads + this.#before.payloads)
-  }
-
-  secondsForBytes(excess: number): number {
-    return this.#seconds(excess, this.#bytes + this.#before.bytes)
-  }
-
-  /** How long `excess` takes at the rate of `drained` in the measured time, within the bounds for an answer. */
-  #seconds(excess: number, drained: number): number {
-    const ms = this.#clock.monotonicMs() - this.#sinceMs + this.#before.ms
-    const seconds = Math.ceil((excess / drained) * (ms / 1000))
-    const { min, max } = RETRY_AFTER_SECONDS
-    return Math.min(max, Math.max(min, drained > 0 ? seconds : max))
   }
 }

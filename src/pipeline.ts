@@ -1,0 +1,132 @@
+/** Everything behind the intake, in the order payloads flow: journal, dispatch, delivery. Also what the simulator runs. */
+
+import type { Delivered } from './delivery/deliver.ts'
+import { LINE_EXTRA_BYTES_USUAL } from './delivery/encode.ts'
+import { Dispatcher } from './dispatch/dispatcher.ts'
+import { JobQueue } from './dispatch/job-queue.ts'
+import { WorkerPool } from './dispatch/worker-pool.ts'
+import { openJournal } from './journal/group-commit.ts'
+import type { Journal, SealedSegment } from './journal/journal.ts'
+import type { Compression } from './journal/layout.ts'
+import type { Observer } from './observe/events.ts'
+import type { Platform } from './platform/platform.ts'
+
+/** What a pipeline needs to know. */
+export interface PipelineOptions {
+  laneDirectory: string
+  node: string
+  lane: number
+  lingerMs: number
+  compression: Compression
+  objectBytesMax: number
+  maxWorkers: number
+}
+
+/** A running pipeline. */
+export interface Pipeline {
+  journal: Journal
+  /** What undelivered segments hold. */
+  backlog(): { segments: number; payloads: number }
+  /** Takes no more, seals, and waits up to `graceMs` for what is there to be stored. The rest stays in the journal. */
+  drain(graceMs: number): Promise<void>
+}
+
+/** Opens the journal and delivers what it seals, with `deliver`, which rejects only when it is ended from outside. */
+export async function startPipeline(
+  platform: Platform,
+  options: PipelineOptions,
+  deliver: (segment: SealedSegment) => Promise<Delivered>,
+  observe: Observer,
+  onDrained: (segment: SealedSegment) => void,
+): Promise<Pipeline> {
+  const backlog = new Backlog(options.maxWorkers)
+  const { laneDirectory, node, lane, lingerMs, compression, objectBytesMax } = options
+  const journal = await openJournal(
+    platform,
+    {
+      directory: laneDirectory,
+      node,
+      lane,
+      lingerMs,
+      compression,
+      objectBytesMax,
+      lineExtraBytes: LINE_EXTRA_BYTES_USUAL,
+    },
+    observe,
+    (segment) => backlog.add(segment),
+  )
+  const pool = new WorkerPool<SealedSegment>(options.maxWorkers, async (segment) => {
+    const delivered = await deliver(segment)
+    if (delivered.kind === 'stopped') return
+    await journal.remove(segment)
+    backlog.done(segment)
+    onDrained(segment)
+    const { number, bytes } = segment
+    const { payloads, objects } = delivered
+    observe({ kind: 'segment-stored', segment: number, bytes, payloads, objects })
+  })
+  const dispatcher = new Dispatcher(backlog.queue, pool, (error) => {
+    // Also when deliveries are ended below a stop: the segment stays, and is delivered after the next start.
+    if (!backlog.closed) observe({ kind: 'delivery-crash', reason: String(error) })
+  })
+  const dispatching = dispatcher.run()
+
+  return {
+    journal,
+    backlog: () => ({ segments: backlog.size, payloads: journal.payloads }),
+    async drain(graceMs) {
+      await journal.close()
+      backlog.close()
+      const done = new AbortController()
+      await Promise.race([dispatching, platform.clock.sleep(graceMs, done.signal)])
+      done.abort()
+    },
+  }
+}
+
+/**
+ * Sealed segments on their way to the job queue. They are on disk, and what is kept of one here is its name, so that
+ * their number is bounded by the journal's bytes; the queue itself holds no more than the workers soon need.
+ */
+class Backlog {
+  readonly queue: JobQueue<SealedSegment>
+  closed = false
+  readonly #waiting: SealedSegment[] = []
+  readonly #undelivered = new Set<number>()
+  #feeding = false
+
+  constructor(workers: number) {
+    this.queue = new JobQueue(workers)
+  }
+
+  /** How many segments are not delivered. */
+  get size(): number {
+    return this.#undelivered.size
+  }
+
+  add(segment: SealedSegment): void {
+    this.#undelivered.add(segment.number)
+    this.#waiting.push(segment)
+    if (!this.#feeding) void this.#feed()
+  }
+
+  done(segment: SealedSegment): void {
+    this.#undelivered.delete(segment.number)
+  }
+
+  /** No more segments come: the queue ends when those that wait have been taken. */
+  close(): void {
+    this.closed = true
+    if (!this.#feeding) this.queue.close()
+  }
+
+  async #feed(): Promise<void> {
+    this.#feeding = true
+    for (let next = 0; next < this.#waiting.length; next++) {
+      await this.queue.put(this.#waiting[next] as SealedSegment)
+    }
+    this.#waiting.length = 0
+    this.#feeding = false
+    if (this.closed) this.queue.close()
+  }
+}
