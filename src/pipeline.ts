@@ -9,6 +9,7 @@ import { openJournal } from './journal/group-commit.ts'
 import type { Journal, SealedSegment } from './journal/journal.ts'
 import type { Compression } from './journal/layout.ts'
 import type { Observer } from './observe/events.ts'
+import type { Ledger, SegmentOutcome } from './observe/ledger.ts'
 import type { Platform } from './platform/platform.ts'
 
 /** What a pipeline needs to know. */
@@ -20,7 +21,12 @@ export interface PipelineOptions {
   compression: Compression
   objectBytesMax: number
   maxWorkers: number
+  /** The destination's name, for the ledger. */
+  destination: string
 }
+
+/** The pause before the ledger is tried again. */
+const LEDGER_PAUSE_MS = 1000
 
 /** A running pipeline. */
 export interface Pipeline {
@@ -31,13 +37,17 @@ export interface Pipeline {
   drain(graceMs: number): Promise<void>
 }
 
-/** Opens the journal and delivers what it seals, with `deliver`, which rejects only when it is ended from outside. */
+/**
+ * Opens the journal and delivers what it seals, with `deliver`, which rejects only when it is ended from outside. What
+ * became of a segment is in the ledger before the segment goes; `onOver` hears of it then.
+ */
 export async function startPipeline(
   platform: Platform,
   options: PipelineOptions,
   deliver: (segment: SealedSegment) => Promise<Delivered>,
+  ledger: Ledger,
   observe: Observer,
-  onDrained: (segment: SealedSegment) => void,
+  onOver: (segment: SealedSegment, outcome: SegmentOutcome) => void,
 ): Promise<Pipeline> {
   const backlog = new Backlog(options.maxWorkers)
   const { laneDirectory, node, lane, lingerMs, compression, objectBytesMax } = options
@@ -51,6 +61,7 @@ export async function startPipeline(
       compression,
       objectBytesMax,
       lineExtraBytes: LINE_EXTRA_BYTES_USUAL,
+      isStored: async ({ number, tag }) => (await ledger.find(lane, number, tag)) !== undefined,
     },
     observe,
     (segment) => backlog.add(segment),
@@ -58,13 +69,28 @@ export async function startPipeline(
   const pool = new WorkerPool<SealedSegment>(options.maxWorkers, async (segment) => {
     const delivered = await deliver(segment)
     if (delivered.kind === 'stopped') return
-    await journal.remove(segment)
+    const outcome = outcomeOf(segment, delivered, options)
+    await write(outcome)
+    // In one turn, so that what is counted never says less or more than what was accepted.
+    ledger.count(outcome)
+    const removed = journal.remove(segment)
     backlog.done(segment)
-    onDrained(segment)
+    onOver(segment, outcome)
     const { number, bytes } = segment
-    const { payloads, objects } = delivered
-    observe({ kind: 'segment-stored', segment: number, bytes, payloads, objects })
+    const objects = delivered.objects.map(({ name }) => name)
+    observe({ kind: 'segment-stored', segment: number, bytes, payloads: delivered.payloads, objects })
+    await removed
   })
+  const write = async (outcome: SegmentOutcome) => {
+    for (;;) {
+      try {
+        return await ledger.append(outcome)
+      } catch (error) {
+        observe({ kind: 'ledger-trouble', reason: String(error) })
+        await platform.clock.sleep(LEDGER_PAUSE_MS)
+      }
+    }
+  }
   const dispatcher = new Dispatcher(backlog.queue, pool, (error) => {
     // Also when deliveries are ended below a stop: the segment stays, and is delivered after the next start.
     if (!backlog.closed) observe({ kind: 'delivery-crash', reason: String(error) })
@@ -82,6 +108,18 @@ export async function startPipeline(
       done.abort()
     },
   }
+}
+
+/** The ledger's line: what is neither in the objects nor in a dead letter was lost to damage, and is dead as well. */
+function outcomeOf(
+  { number, tag, records, payloads, recordBytes }: SealedSegment,
+  delivered: Extract<Delivered, { kind: 'stored' }>,
+  { lane, destination }: PipelineOptions,
+): SegmentOutcome {
+  const { objects, letters } = delivered
+  const stored = { payloads: delivered.payloads, bytes: delivered.bytes }
+  const dead = { payloads: payloads - stored.payloads, bytes: recordBytes - stored.bytes }
+  return { lane, segment: number, tag, destination, records, stored, dead, letters, objects }
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The composition root: builds the pipeline, its delivery threads and the intake before it, and stops them in order. */
 
+import { join } from 'node:path'
 import type { Options } from './config/options.ts'
 import { DeliveryThreads } from './delivery/threads.ts'
 import { type Place, parsePlace } from './destination/place.ts'
@@ -10,6 +11,7 @@ import { type Listener, listen } from './intake/listener.ts'
 import { openDataDirectory } from './journal/data-directory.ts'
 import { Fault } from './observe/errors.ts'
 import type { Observer } from './observe/events.ts'
+import { Ledger } from './observe/ledger.ts'
 import { startPipeline } from './pipeline.ts'
 import type { Timer } from './platform/clock.ts'
 import { lockFile } from './platform/lock.ts'
@@ -46,12 +48,15 @@ export async function startServer(
     const start = { place, bodyBytesMax: Math.floor(BODY_BYTES_MAX / options.threads) }
     const threads = new DeliveryThreads(options.threads, start, clock, observe)
     const drain = new DrainRate(clock)
+    const ledger = await Ledger.open(platform.files, clock, join(options.data, 'ledger'), options.ledgerDays)
+    const destinationUrl = place.kind === 'directory' ? place.root : (options.to ?? '')
     const { maxWorkers, lingerMs, compression, objectBytesMax } = options
     const lane = { laneDirectory: directory.laneDirectory(LANE), node: directory.node, lane: LANE }
     const pipeline = await startPipeline(
       platform,
-      { ...lane, lingerMs, compression, objectBytesMax, maxWorkers },
+      { ...lane, lingerMs, compression, objectBytesMax, maxWorkers, destination: destinationUrl },
       (segment) => threads.deliver(segment),
+      ledger,
       observe,
       ({ payloads, bytes }) => drain.add(payloads, bytes),
     )
@@ -82,13 +87,14 @@ export async function startServer(
 
     return {
       url: listener.url,
-      destination: place.kind === 'directory' ? place.root : (options.to ?? ''),
+      destination: destinationUrl,
       backlog: pipeline.backlog,
       async stop(graceMs) {
         // In the order payloads flow. Stragglers get their 503 until all that was accepted is stored or time is up.
         admission.stop()
         await pipeline.drain(graceMs)
         await threads.stop()
+        await ledger.close()
         await listener.close()
         deadlines.close()
         disk.close()

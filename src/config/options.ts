@@ -153,6 +153,16 @@ export const OPTIONS = {
     value: 'TIME',
     what: 'How long a request body may take to arrive; past it the answer is 408.',
   },
+  ledgerDays: {
+    kind: 'count',
+    flag: 'ledger-days',
+    env: 'MILLRACE_LEDGER_DAYS',
+    default: '30',
+    min: 1,
+    max: 36_500,
+    value: 'N',
+    what: 'How many days the ledger keeps what became of each segment; for so long receipts can be looked up.',
+  },
   threads: {
     kind: 'count',
     flag: 'threads',
@@ -191,6 +201,7 @@ export interface Options {
   bodyBytesMax: number
   intakeBytesMax: number
   bodyTimeoutMs: number
+  ledgerDays: number
   threads: number
   stopGraceMs: number
 }

@@ -5,14 +5,17 @@ import type { Destination, OutgoingObject } from '../destination/destination.ts'
 import type { SegmentHeader } from '../journal/layout.ts'
 import { parseSegmentName, receiptPrefix } from '../journal/name.ts'
 import { readHeader, readPieces } from '../journal/reader.ts'
-import { readRecords, type StoredRecord } from '../journal/record.ts'
+import { readRecords, recordBytes, type StoredRecord } from '../journal/record.ts'
 import { setAside } from '../journal/recovery.ts'
 import type { Observer } from '../observe/events.ts'
+import type { DeadLetter, LedgerObject } from '../observe/ledger.ts'
 import type { OpenFile } from '../platform/files.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ChunkPool } from './chunk-pool.ts'
 import { createCompressor } from './compressor.ts'
+import { bury } from './dead-letter.ts'
 import { ObjectEncoder, PayloadSpans } from './encode.ts'
+import { LineRuns } from './line-runs.ts'
 import { objectName } from './object-name.ts'
 import type { Parking } from './parking.ts'
 import { putUntilStored, type Trouble } from './patience.ts'
@@ -37,7 +40,17 @@ export interface DeliveryContext {
 }
 
 /** What became of a segment: all of it is stored, or the delivery was told to stop before that. */
-export type Delivered = { kind: 'stored'; objects: string[]; payloads: number } | { kind: 'stopped' }
+export type Delivered =
+  | {
+      kind: 'stored'
+      objects: LedgerObject[]
+      /** In those objects. */
+      payloads: number
+      /** Of records in those objects. */
+      bytes: number
+      letters: DeadLetter[]
+    }
+  | { kind: 'stopped' }
 
 /** Delivers the sealed segment at `path`. Rejects only on a fault of this machine's disk or a bug; it may be repeated. */
 export async function deliver(
@@ -56,6 +69,7 @@ export async function deliver(
 /** An object in the making, with what its name needs. */
 interface OpenObject {
   encoder: ObjectEncoder
+  runs: LineRuns
   partition: { source: string; receivedAtMs: number }
 }
 
@@ -67,8 +81,10 @@ class Delivery {
   readonly #spans = new PayloadSpans()
   /** By source and hour. A segment of a few seconds has one, or two around a full hour, for each source. */
   readonly #open = new Map<string, OpenObject>()
-  readonly #stored: string[] = []
+  readonly #stored: LedgerObject[] = []
+  readonly #letters: DeadLetter[] = []
   #payloads = 0
+  #bytes = 0
   #parts = 0
   #leaveTurn = () => {}
 
@@ -86,7 +102,8 @@ class Delivery {
       // Recovery has refused newer versions, so that this header was damaged: the whole file is set aside.
       if (header.kind !== 'header') await this.#setAside(0, await this.#file.size())
       else if (!(await this.#deliverPieces(header.header))) return { kind: 'stopped' }
-      return { kind: 'stored', objects: this.#stored, payloads: this.#payloads }
+      const letters = this.#letters
+      return { kind: 'stored', objects: this.#stored, payloads: this.#payloads, bytes: this.#bytes, letters }
     } finally {
       this.#leaveTurn()
     }
@@ -100,7 +117,7 @@ class Delivery {
       } else if (piece.header.kind === 'records') {
         let place = piece.header.firstRecord
         for (const record of readRecords(piece.body)) {
-          if (!(await this.#encode(header, prefix + place, record))) return false
+          if (!(await this.#encode(header, prefix, place, record))) return false
           place += 1
         }
       }
@@ -111,10 +128,17 @@ class Delivery {
     return true
   }
 
-  async #encode(header: SegmentHeader, receipt: string, record: StoredRecord): Promise<boolean> {
-    this.#spans.of(record)
+  async #encode(header: SegmentHeader, prefix: string, place: number, record: StoredRecord): Promise<boolean> {
+    const receipt = prefix + place
+    const misfit = this.#spans.of(record)
+    if (misfit !== undefined) {
+      await this.#bury(receipt, place, record, misfit)
+      return true
+    }
+    this.#bytes += recordBytes(record)
     const { spans, version } = this.#spans
     if (spans.count === 0) return true
+    let lines = 0
     const key = `${record.source}/${Math.floor(record.receivedAtMs / HOUR_MS)}`
     let object = this.#objectFor(key, header, record)
     object.encoder.begin(receipt, record, version)
@@ -122,28 +146,44 @@ class Delivery {
       const start = spans.starts[index] as number
       const end = spans.ends[index] as number
       while (!object.encoder.line(index, start, end)) await object.encoder.flush()
+      lines += 1
       if (object.encoder.bytes < header.objectBytesMax) continue
       // `finish` gives the turn away: the frame and its spans are this delivery's own, so that they stay as they are.
       this.#open.delete(key)
+      object.runs.add(place, lines)
+      lines = 0
       if (!(await this.#finish(header, object))) return false
       object = this.#objectFor(key, header, record)
       object.encoder.begin(receipt, record, version)
     }
+    if (lines > 0) object.runs.add(place, lines)
     return true
+  }
+
+  /** Sets a record aside that can't be encoded now or ever. */
+  async #bury(receipt: string, place: number, record: StoredRecord, reason: string): Promise<void> {
+    const { platform, observe } = this.#context
+    await bury(platform.files, this.#path, receipt, record, reason, platform.clock.nowMs())
+    this.#letters.push({ place, payloads: record.payloads, bytes: recordBytes(record), reason })
+    observe({ kind: 'dead-letter', receipt, payloads: record.payloads, reason })
   }
 
   #objectFor(key: string, header: SegmentHeader, record: StoredRecord): OpenObject {
     let object = this.#open.get(key)
     if (!object) {
       const encoder = new ObjectEncoder(createCompressor(header.compression), this.#context.chunks)
-      object = { encoder, partition: { source: record.source, receivedAtMs: record.receivedAtMs } }
+      object = {
+        encoder,
+        runs: new LineRuns(),
+        partition: { source: record.source, receivedAtMs: record.receivedAtMs },
+      }
       this.#open.set(key, object)
     }
     return object
   }
 
   /** Ends an object and puts it until it is stored; others encode meanwhile. False when told to stop. */
-  async #finish(header: SegmentHeader, { encoder, partition }: OpenObject): Promise<boolean> {
+  async #finish(header: SegmentHeader, { encoder, runs, partition }: OpenObject): Promise<boolean> {
     if (encoder.payloads === 0) return true
     const { body, sha256 } = await encoder.end()
     const name = objectName(header, partition, this.#parts)
@@ -165,7 +205,8 @@ class Delivery {
     } finally {
       bodies.give(body.length)
     }
-    this.#stored.push(name)
+    const { length: bytes } = body
+    this.#stored.push({ name, bytes, sha256: hex(sha256), lines: encoder.payloads, runs: runs.list() })
     this.#payloads += encoder.payloads
     this.#leaveTurn = await turn.take()
     return true
@@ -174,6 +215,8 @@ class Delivery {
   async #setAside(offset: number, bytes: number): Promise<void> {
     const { platform, observe } = this.#context
     const number = parseSegmentName(this.#path.slice(dirname(this.#path).length + 1))?.number ?? 0
+    // What it held can't be told; the ledger finds it missing from what the segment was sealed with.
+    this.#letters.push({ place: undefined, payloads: 0, bytes, reason: `${bytes} damaged bytes at ${offset}` })
     await setAside(
       platform.files,
       dirname(this.#path),
@@ -182,4 +225,8 @@ class Delivery {
       observe,
     )
   }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }

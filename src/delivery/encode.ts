@@ -23,8 +23,8 @@ export class PayloadSpans {
   /** The raw bytes of the collection's version; `null` for records that have none. */
   version: Buffer = NULL
 
-  /** Finds the payloads of a record. */
-  of(record: StoredRecord): void {
+  /** Finds the payloads of a record; or says why they aren't what intake counted, which only damage or a bug can do. */
+  of(record: StoredRecord): string | undefined {
     const { body, kind } = record
     this.spans.clear()
     this.version = NULL
@@ -39,9 +39,8 @@ export class PayloadSpans {
       const { start, end } = valueSpan(body, 0, body.length)
       this.spans.push(start, end)
     }
-    if (this.spans.count !== record.payloads) {
-      throw new Error(`a ${kind} record has ${this.spans.count} payloads where intake counted ${record.payloads}`)
-    }
+    if (this.spans.count === record.payloads) return undefined
+    return `the ${kind} holds ${this.spans.count} payloads where intake counted ${record.payloads}`
   }
 }
 

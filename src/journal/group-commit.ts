@@ -27,12 +27,17 @@ export interface JournalOptions {
   objectBytesMax: number
   /** About how much longer than its payload a line is: what a segment's lines come to is estimated with it. */
   lineExtraBytes: number
+  /** Asked of segments found at the start: one that is stored and only wasn't deleted yet is not delivered again. */
+  isStored: (segment: SealedSegment) => Promise<boolean>
 }
 
 /** A frame's usual longest body; what arrives beyond it while a sync runs waits for the frame after. */
 const FRAME_BYTES = 1 << 20
 /** The pause before a journal that could not write tries again. */
 const TROUBLE_PAUSE_MS = 1000
+
+/** A segment that is not removed; `records` grows while it is open. */
+type Held = Readonly<Pick<SealedSegment, 'tag' | 'records'>>
 
 interface Waiting {
   record: NewRecord
@@ -49,16 +54,26 @@ export async function openJournal(
   await platform.files.makeDirectory(options.directory)
   const recovered = await recover(platform.files, options.directory, observe)
   const journal = new FileJournal(platform, options, observe, onSealed, recovered.lastNumber)
-  await journal.start(recovered.sealed)
+  const pending: SealedSegment[] = []
+  const over = [...recovered.empty]
+  for (const segment of recovered.sealed) {
+    if (await options.isStored(segment)) over.push(segment.path)
+    else pending.push(segment)
+  }
+  await journal.start(pending)
   // Their names go only once a higher number is on the disk: numbers are never used twice.
-  if (!journal.trouble) for (const path of recovered.empty) await platform.files.remove(path)
+  if (!journal.trouble) for (const path of over) await platform.files.remove(path)
   return journal
 }
 
 class FileJournal implements Journal {
   payloads = 0
   bytes = 0
+  readonly accepted = { payloads: 0, bytes: 0 }
+  readonly pending = { payloads: 0, bytes: 0 }
   trouble: AppendRefusal | undefined
+  /** Segments that are not removed, the open one included, by number. */
+  readonly #held = new Map<number, Held>()
   readonly #platform: Platform
   readonly #options: JournalOptions
   readonly #observe: Observer
@@ -106,6 +121,8 @@ class FileJournal implements Journal {
     for (const segment of recovered) {
       this.payloads += segment.payloads
       this.bytes += segment.bytes
+      this.#accept(segment)
+      this.#held.set(segment.number, segment)
     }
     this.#observe({
       kind: 'journal-recovered',
@@ -125,9 +142,17 @@ class FileJournal implements Journal {
     this.#run()
   }
 
+  holds(segment: number, tag: string, place: number): boolean {
+    const held = this.#held.get(segment)
+    return held?.tag === tag && place < held.records
+  }
+
   async remove(segment: SealedSegment): Promise<void> {
-    await this.#platform.files.remove(segment.path)
+    this.#held.delete(segment.number)
+    this.pending.payloads -= segment.payloads
+    this.pending.bytes -= segment.recordBytes
     this.payloads -= segment.payloads
+    await this.#platform.files.remove(segment.path)
     this.bytes -= segment.bytes
   }
 
@@ -178,13 +203,14 @@ class FileJournal implements Journal {
     const { records, payloads, frameBytes } = stage
     const firstRecord = segment.records
     try {
-      await segment.commit(stage.frame(firstRecord), records, payloads)
+      await segment.commit(stage.frame(firstRecord), { records, payloads, recordBytes: stage.recordBytes })
     } catch (error) {
       this.#enterTrouble(error, stage)
       return await segment.abandon()
     }
     this.bytes += frameBytes - stage.recordBytes
     this.#segmentLineBytes += this.#lineBytes(stage)
+    this.#accept(stage)
     if (firstRecord === 0) this.#startLinger()
     stage.settle(segment.receiptPrefix, firstRecord)
   }
@@ -216,6 +242,7 @@ class FileJournal implements Journal {
     this.#segmentLineBytes = 0
     const segment = await Segment.create(this.#platform.files, directory, header)
     this.bytes += segment.reservedBytes
+    this.#held.set(number, segment)
     return segment
   }
 
@@ -239,6 +266,8 @@ class FileJournal implements Journal {
     try {
       const sealed = await segment.publish()
       this.bytes += (sealed?.bytes ?? 0) - segment.reservedBytes
+      if (sealed) this.#held.set(sealed.number, sealed)
+      else this.#held.delete(segment.number)
       if (!sealed) return
       this.#observe({ kind: 'segment-sealed', segment: sealed.number, payloads: sealed.payloads, bytes: sealed.bytes })
       this.#onSealed(sealed)
@@ -296,6 +325,13 @@ class FileJournal implements Journal {
   #refuse(stage: Stage, code: AppendRefusal): void {
     this.#forget(stage.payloads, stage.recordBytes)
     stage.refuse(code)
+  }
+
+  #accept({ payloads, recordBytes }: { payloads: number; recordBytes: number }): void {
+    this.accepted.payloads += payloads
+    this.accepted.bytes += recordBytes
+    this.pending.payloads += payloads
+    this.pending.bytes += recordBytes
   }
 
   #forget(payloads: number, bytes: number): void {

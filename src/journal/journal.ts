@@ -1,5 +1,7 @@
 /** The journal's contract: what intake appends to and what delivery takes from. Nothing else connects the two. */
 
+import type { Amount } from '../observe/ledger.ts'
+
 /** How a record's body holds its payloads. */
 export type RecordKind =
   /** `{"version", "token", "data": [payload, …]}`. */
@@ -25,7 +27,12 @@ export interface NewRecord {
 export interface SealedSegment {
   path: string
   number: number
+  /** From its header; empty when that is damaged. */
+  tag: string
+  records: number
   payloads: number
+  /** Length of its records, without frames. */
+  recordBytes: number
   /** Its file's length. */
   bytes: number
 }
@@ -47,6 +54,10 @@ export interface Journal {
   readonly payloads: number
   /** Bytes on disk and about to be, all segments. */
   readonly bytes: number
+  /** What became durable here or was found at the start, in payloads and in bytes of records. */
+  readonly accepted: Readonly<Amount>
+  /** How much of that has not been removed. */
+  readonly pending: Readonly<Amount>
   /** Why nothing can be written just now; undefined when all is well. */
   readonly trouble: AppendRefusal | undefined
   /**
@@ -54,7 +65,9 @@ export interface Journal {
    * call returns. Don't change the body until then.
    */
   append(record: NewRecord, waiter: Waiter): void
-  /** Forgets a sealed segment whose objects are all stored, and deletes its file. */
+  /** Whether this record is durable and waits to be stored. */
+  holds(segment: number, tag: string, place: number): boolean
+  /** Forgets a sealed segment, in the same turn, and deletes its file. */
   remove(segment: SealedSegment): Promise<void>
   /** Refuses further appends, waits for those under way, seals the open segment and closes it. */
   close(): Promise<void>

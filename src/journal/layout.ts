@@ -60,6 +60,8 @@ export interface SealTotals {
   records: number
   payloads: number
   frames: number
+  /** Length of the records, without frames. */
+  recordBytes: number
 }
 
 /** Encodes a segment header. */
@@ -147,6 +149,7 @@ export function encodeSeal(totals: SealTotals): Uint8Array {
   bytes.writeBigUInt64LE(BigInt(totals.payloads), FRAME_HEADER_BYTES)
   bytes.writeBigUInt64LE(BigInt(totals.records), FRAME_HEADER_BYTES + 8)
   bytes.writeBigUInt64LE(BigInt(totals.frames), FRAME_HEADER_BYTES + 16)
+  bytes.writeBigUInt64LE(BigInt(totals.recordBytes), FRAME_HEADER_BYTES + 24)
   writeFrameHeader(bytes, {
     kind: 'seal',
     bodyBytes: SEAL_BYTES - FRAME_HEADER_BYTES,
@@ -165,5 +168,6 @@ export function decodeSeal(bytes: Uint8Array): SealTotals | undefined {
     payloads: Number(view.readBigUInt64LE(FRAME_HEADER_BYTES)),
     records: Number(view.readBigUInt64LE(FRAME_HEADER_BYTES + 8)),
     frames: Number(view.readBigUInt64LE(FRAME_HEADER_BYTES + 16)),
+    recordBytes: Number(view.readBigUInt64LE(FRAME_HEADER_BYTES + 24)),
   }
 }

@@ -9,6 +9,7 @@ import type { NewRecord, RecordKind } from './journal.ts'
 /** Length of a record's header. */
 export const RECORD_HEADER_BYTES = 24
 
+/** Every kind; a record holds its place in this list. */
 const KINDS: readonly RecordKind[] = ['collection', 'value', 'array', 'lines']
 
 /** A record as it is read back; `body` is a view into the frame. */

@@ -57,23 +57,24 @@ async function refuseNewer(files: Files, path: string): Promise<void> {
 
 /** Cuts what a crash left half-written, seals the file and renames it; undefined when there was nothing else in it. */
 async function recoverOpen(files: Files, directory: string, path: string, number: number, observe: Observer) {
-  const totals = await withFile(files, path, 'update', async (file) => {
+  const found = await withFile(files, path, 'update', async (file) => {
     // Records are only ever written behind a durable header: without one there are none that were acked.
-    if ((await readHeader(file)).kind !== 'header') {
+    const header = await readHeader(file)
+    if (header.kind !== 'header') {
       const bytes = await file.size()
       // Nothing behind it: the crash came while the file was made.
       if (bytes > HEADER_BYTES) await setAside(files, directory, file, { path, number, offset: 0, bytes }, observe)
       else if (bytes > 0) observe({ kind: 'journal-torn-tail', path, bytes })
       return undefined
     }
-    const { records, payloads, frames, end, sealed, damaged } = await survey(file)
+    const { totals, end, sealed, damaged } = await survey(file)
     const bytes = await file.size()
     if (end < bytes) observe({ kind: 'journal-torn-tail', path, bytes: bytes - end })
-    if (records === 0 && !damaged) return undefined
-    return { payloads, bytes: await seal(file, { records, payloads, frames }, end, sealed) }
+    if (totals.records === 0 && !damaged) return undefined
+    return { ...sizes(totals), tag: header.header.tag, bytes: await seal(file, totals, end, sealed) }
   })
-  if (!totals) return undefined
-  return { path: await sealName(files, path), number, ...totals }
+  if (!found) return undefined
+  return { path: await sealName(files, path), number, ...found }
 }
 
 /** Cuts the file at `end` and seals it there; returns its length. On a full disk it stays unsealed, and is as good. */
@@ -96,12 +97,22 @@ async function measureSealed(files: Files, path: string, number: number): Promis
     const bytes = await file.size()
     const seal = new Uint8Array(SEAL_BYTES)
     const count = await file.read(seal, Math.max(0, bytes - SEAL_BYTES))
-    const { payloads } = decodeSeal(seal.subarray(0, count)) ?? (await survey(file))
-    return { path, number, payloads, bytes }
+    const header = await readHeader(file)
+    const tag = header.kind === 'header' ? header.header.tag : ''
+    const sealed = decodeSeal(seal.subarray(0, count))
+    // The first program's seals have no length of the records.
+    const isComplete = sealed !== undefined && (sealed.recordBytes > 0 || sealed.records === 0)
+    const totals = isComplete ? sealed : (await survey(file)).totals
+    return { path, number, tag, ...sizes(totals), bytes }
   })
 }
 
-interface Survey extends SealTotals {
+function sizes({ records, payloads, recordBytes }: SealTotals) {
+  return { records, payloads, recordBytes }
+}
+
+interface Survey {
+  totals: SealTotals
   /** Where the file ends when a torn frame is left out. */
   end: number
   sealed: boolean
@@ -110,19 +121,21 @@ interface Survey extends SealTotals {
 
 /** Reads a whole file: the totals of its whole frames, and how it ends. */
 async function survey(file: OpenFile): Promise<Survey> {
-  const totals = { records: 0, payloads: 0, frames: 0, end: await file.size(), sealed: false, damaged: false }
-  if ((await readHeader(file)).kind !== 'header') return totals
+  const totals = { records: 0, payloads: 0, frames: 0, recordBytes: 0 }
+  const found = { totals, end: await file.size(), sealed: false, damaged: false }
+  if ((await readHeader(file)).kind !== 'header') return found
   for await (const piece of readPieces(file)) {
-    if (piece.kind === 'torn') totals.end = piece.offset
-    if (piece.kind === 'damage') totals.damaged = true
+    if (piece.kind === 'torn') found.end = piece.offset
+    if (piece.kind === 'damage') found.damaged = true
     if (piece.kind !== 'frame') continue
-    totals.sealed = piece.header.kind === 'seal'
-    if (totals.sealed) continue
+    found.sealed = piece.header.kind === 'seal'
+    if (found.sealed) continue
     totals.records += piece.header.records
     totals.payloads += piece.header.payloads
+    totals.recordBytes += piece.header.bodyBytes
     totals.frames += 1
   }
-  return totals
+  return found
 }
 
 /** A stretch of a segment file. */

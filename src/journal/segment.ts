@@ -6,14 +6,23 @@ import type { SealedSegment } from './journal.ts'
 import { encodeHeader, encodeSeal, HEADER_BYTES, SEAL_BYTES, type SegmentHeader } from './layout.ts'
 import { receiptPrefix, segmentPath } from './name.ts'
 
+/** What one frame adds. */
+interface Totals {
+  records: number
+  payloads: number
+  recordBytes: number
+}
+
 /** A segment that takes frames. Not safe for two calls at once: its owner waits for one before the next. */
 export class Segment {
   readonly number: number
+  readonly tag: string
   readonly receiptPrefix: string
   /** Length of what is durable. */
   bytes = HEADER_BYTES
   records = 0
   payloads = 0
+  recordBytes = 0
   /** What it may still grow to without another frame: the seal's room is counted from the start. */
   reservedBytes = HEADER_BYTES + SEAL_BYTES
   readonly #files: Files
@@ -27,6 +36,7 @@ export class Segment {
     this.#directory = directory
     this.#file = file
     this.number = header.number
+    this.tag = header.tag
     this.receiptPrefix = receiptPrefix(header)
   }
 
@@ -47,13 +57,14 @@ export class Segment {
   }
 
   /** Appends one whole frame and makes it durable. After a rejection the only call allowed is `abandon`. */
-  async commit(frame: Uint8Array, records: number, payloads: number): Promise<void> {
+  async commit(frame: Uint8Array, { records, payloads, recordBytes }: Totals): Promise<void> {
     await this.#file.write(frame, this.bytes)
     await this.#file.datasync()
     this.bytes += frame.length
     this.reservedBytes += frame.length
     this.records += records
     this.payloads += payloads
+    this.recordBytes += recordBytes
     this.#frames += 1
   }
 
@@ -61,7 +72,8 @@ export class Segment {
   async seal(): Promise<void> {
     if (this.#isClosed) return
     if (this.records > 0) {
-      const totals = { records: this.records, payloads: this.payloads, frames: this.#frames }
+      const { records, payloads, recordBytes } = this
+      const totals = { records, payloads, recordBytes, frames: this.#frames }
       try {
         await this.#file.write(encodeSeal(totals), this.bytes)
         await this.#file.datasync()
@@ -97,7 +109,8 @@ export class Segment {
       return undefined
     }
     const path = await sealName(this.#files, openPath)
-    return { path, number: this.number, payloads: this.payloads, bytes: this.bytes }
+    const { number, tag, records, payloads, recordBytes, bytes } = this
+    return { path, number, tag, records, payloads, recordBytes, bytes }
   }
 }
 

@@ -14,6 +14,8 @@ export type Event =
   | { kind: 'destination-parked'; object: string; reason: string; pauseMs: number }
   | { kind: 'destination-resumed' }
   | { kind: 'delivery-crash'; reason: string }
+  | { kind: 'dead-letter'; receipt: string; payloads: number; reason: string }
+  | { kind: 'ledger-trouble'; reason: string }
   | { kind: 'intake-failure'; reason: string }
   | { kind: 'stopping'; graceMs: number }
   | { kind: 'stopped'; segments: number; payloads: number }

@@ -69,6 +69,10 @@ function sentence(event: Event): string | undefined {
       return `error: parked, ${event.object}: ${event.reason}; kept in the journal, tried again in ${seconds(event.pauseMs)}`
     case 'destination-resumed':
       return 'the destination takes objects again'
+    case 'dead-letter':
+      return `error: ${event.receipt} can never be stored: ${event.reason}; ${count(event.payloads, 'payload')} kept in dead/`
+    case 'ledger-trouble':
+      return `error: the ledger cannot be written: ${event.reason}; the segment is kept, and tried again`
     case 'delivery-crash':
       return `error: a delivery failed on this machine and is run again: ${event.reason}`
     case 'intake-failure':

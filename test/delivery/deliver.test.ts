@@ -27,7 +27,7 @@ describe('a delivery', () => {
       filesWith([{ frames: [[array(1, 2), valueRecord('"x"')], [valueRecord('null')]] }]),
     )
     const name = 'default/date=2026-11-21/hour=01/k3v9x2ab-0-0000000000000001-0badcafe-0.ndjson'
-    expect(await run()).toEqual({ kind: 'stored', objects: [name], payloads: 4 })
+    expect(await run()).toMatchObject({ kind: 'stored', objects: [{ name, lines: 4 }], payloads: 4, letters: [] })
     const rest = '"received_at":"2026-11-21T01:30:15.007Z","version":null,"source":"default","payload"'
     expect(store.lines()).toEqual({
       [name]: [
@@ -219,9 +219,38 @@ describe('deliveries beside each other', () => {
     const { run, store } = contextOf(files, { bodyBytesMax: 1 })
     const broken = run(1)
     const others = [2, 3].map(run)
-    await expect(broken).rejects.toThrow('has 3 payloads where intake counted 4')
+    files.fail('mkdir', /dead/, 'EIO')
+    await expect(broken).rejects.toThrow('EIO')
     expect(await Promise.all(others)).toMatchObject([{ payloads: 40 }, { payloads: 40 }])
     expect(store.underWay).toBe(0)
+  })
+})
+
+describe('a record that can never be encoded', () => {
+  test('is a dead letter with its body and the reason, and the records around it are delivered', async () => {
+    const frames = [[array(0, 2), array(10, 3, { payloads: 4 }), array(20, 1)]]
+    const { run, store, events, platform } = contextOf(filesWith([{ frames }]))
+    const reason = 'the array holds 3 payloads where intake counted 4'
+    const delivered = await run()
+    expect(delivered).toMatchObject({ payloads: 3, letters: [{ place: 1, payloads: 4, reason }] })
+    const lines = Object.values(store.lines()).flat()
+    expect(lines.map((line) => JSON.parse(line).payload)).toEqual([0, 1, 20])
+    const receipt = 'k3v9x2ab-0-1-0badcafe-1'
+    expect(events).toEqual([{ kind: 'dead-letter', receipt, payloads: 4, reason }])
+    const path = `${LANE}/dead/${receipt}.dead`
+    const [line = '', body] = Buffer.from(platform.files.get(path) as Uint8Array)
+      .toString()
+      .split('\n')
+    expect(JSON.parse(line)).toMatchObject({
+      receipt,
+      kind: 'array',
+      payloads: 4,
+      source: 'default',
+      attempts: 1,
+      reason,
+    })
+    expect(body).toBe('[10,11,12]')
+    expect(platform.files.log.slice(-2)).toEqual([`datasync ${path}`, `sync-directory ${LANE}/dead`])
   })
 })
 
@@ -261,7 +290,7 @@ describe('damage', () => {
     const bytes = Uint8Array.from(sealed)
     bytes[3] = 0
     const { run, store, platform } = contextOf(files(bytes))
-    expect(await run()).toEqual({ kind: 'stored', objects: [], payloads: 0 })
+    expect(await run()).toMatchObject({ kind: 'stored', objects: [], payloads: 0, bytes: 0 })
     expect(store.puts).toEqual([])
     expect(platform.files.get(`${LANE}/corrupt/0000000000000001-0.bytes`)).toEqual(bytes)
   })

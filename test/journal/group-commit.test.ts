@@ -161,7 +161,7 @@ describe('sealing', () => {
     expect(it.sealed).toEqual([])
     await it.platform.clock.advance(1)
     const bytes = it.platform.files.get(`${FIRST}.sealed`)?.length as number
-    expect(it.sealed).toEqual([{ path: `${FIRST}.sealed`, number: 1, payloads: 2, bytes }])
+    expect(it.sealed).toMatchObject([{ path: `${FIRST}.sealed`, number: 1, records: 2, payloads: 2, bytes }])
     expect(it.events).toEqual([{ kind: 'segment-sealed', segment: 1, payloads: 2, bytes }])
   })
 

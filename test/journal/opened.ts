@@ -18,6 +18,7 @@ const OPTIONS = {
   compression: 'none',
   objectBytesMax: 1 << 26,
   lineExtraBytes: 100,
+  isStored: async () => false,
 } as const
 
 /** What became of an append so far: a receipt, a refusal's code, or nothing yet. */

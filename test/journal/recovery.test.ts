@@ -199,15 +199,18 @@ describe('damage', () => {
 describe('a sealed segment', () => {
   test('is announced with what its seal says, unread', async () => {
     const it = await found({ [SEALED]: SEGMENT.sealed })
-    const { payloads } = SEGMENT.totals
-    expect(it.sealed).toEqual([{ path: SEALED, number: 1, payloads, bytes: SEGMENT.sealed.length }])
+    const { records, payloads, recordBytes } = SEGMENT.totals
+    const { tag } = HEADER
+    const bytes = SEGMENT.sealed.length
+    expect(it.sealed).toEqual([{ path: SEALED, number: 1, tag, records, payloads, recordBytes, bytes }])
     expect(it.platform.files.get(NEXT)).toHaveLength(HEADER_BYTES)
     expect(it.platform.files.get(SEALED)).toEqual(new Uint8Array(SEGMENT.sealed))
   })
 
   test('without a seal is counted by reading it', async () => {
     const it = await found({ [SEALED]: SEGMENT.bytes })
-    expect(it.sealed).toEqual([{ path: SEALED, number: 1, payloads: 7, bytes: SEGMENT.bytes.length }])
+    const { recordBytes } = SEGMENT.totals
+    expect(it.sealed).toMatchObject([{ records: 5, payloads: 7, recordBytes, bytes: SEGMENT.bytes.length }])
   })
 
   test('that is empty or has no header does not stop the start', async () => {

@@ -1,7 +1,7 @@
 /** Segment files as tests need them: built piece by piece without a journal, and read back record by record. */
 
 import type { NewRecord } from '../../src/journal/journal.ts'
-import { encodeHeader, encodeSeal, type SegmentHeader } from '../../src/journal/layout.ts'
+import { encodeHeader, encodeSeal, FRAME_HEADER_BYTES, type SegmentHeader } from '../../src/journal/layout.ts'
 import { receiptPrefix } from '../../src/journal/name.ts'
 import { readHeader, readPieces } from '../../src/journal/reader.ts'
 import { readRecords, type StoredRecord } from '../../src/journal/record.ts'
@@ -37,12 +37,14 @@ export function frameOf(records: readonly NewRecord[], firstRecord = 0): Buffer 
 /** A segment file with one frame for each list of records, and where each frame begins; the last of them is its end. */
 export function segmentOf(header: SegmentHeader, frames: readonly (readonly NewRecord[])[]) {
   const pieces: Uint8Array[] = [encodeHeader(header)]
-  const totals = { records: 0, payloads: 0, frames: 0 }
+  const totals = { records: 0, payloads: 0, frames: 0, recordBytes: 0 }
   const starts: number[] = []
   const length = () => pieces.reduce((sum, piece) => sum + piece.length, 0)
   for (const records of frames) {
     starts.push(length())
-    pieces.push(frameOf(records, totals.records))
+    const frame = frameOf(records, totals.records)
+    pieces.push(frame)
+    totals.recordBytes += frame.length - FRAME_HEADER_BYTES
     totals.frames += 1
     totals.records += records.length
     for (const { payloads } of records) totals.payloads += payloads

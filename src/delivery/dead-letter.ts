@@ -1,0 +1,56 @@
+/** Records that can never be encoded: set aside in `dead/`, one file each: a line of JSON about it, then its raw body. */
+
+import { dirname, join } from 'node:path'
+import type { RecordKind } from '../journal/journal.ts'
+import type { StoredRecord } from '../journal/record.ts'
+import type { Files } from '../platform/files.ts'
+
+/** The line about a dead record. */
+export interface DeadLine {
+  receipt: string
+  kind: RecordKind
+  payloads: number
+  source: string
+  /** ISO 8601. */
+  received_at: string
+  died_at: string
+  attempts: number
+  reason: string
+}
+
+/** The directory beside a lane's segments. */
+export const DEAD_DIRECTORY = 'dead'
+/** The ending of a dead record's file. */
+export const DEAD_ENDING = '.dead'
+
+/** Keeps a dead record, durably. Repeating it writes the same file again. */
+export async function bury(
+  files: Files,
+  segmentPath: string,
+  receipt: string,
+  record: StoredRecord,
+  reason: string,
+  diedAtMs: number,
+): Promise<void> {
+  const directory = join(dirname(segmentPath), DEAD_DIRECTORY)
+  await files.makeDirectory(directory)
+  const line: DeadLine = {
+    receipt,
+    kind: record.kind,
+    payloads: record.payloads,
+    source: record.source,
+    received_at: new Date(record.receivedAtMs).toISOString(),
+    died_at: new Date(diedAtMs).toISOString(),
+    // Encoding depends on the record alone: what failed once fails always.
+    attempts: 1,
+    reason,
+  }
+  const file = await files.open(join(directory, receipt + DEAD_ENDING), 'replace')
+  try {
+    await file.write(Buffer.concat([Buffer.from(`${JSON.stringify(line)}\n`), record.body]), 0)
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+  await files.syncDirectory(directory)
+}

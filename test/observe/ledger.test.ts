@@ -1,0 +1,168 @@
+/** The ledger keeps what it was told through crashes and faults, finds a segment's line, and its totals never go back. */
+
+import { expect, test } from 'bun:test'
+import { Ledger, readLedger, type SegmentOutcome } from '../../src/observe/ledger.ts'
+import { MemoryFiles } from '../memory-files.ts'
+import { type MemoryPlatform, memoryPlatform, SeededRandom } from '../memory-platform.ts'
+
+const DIRECTORY = 'data/ledger'
+
+function outcome(segment: number, payloads = 1, dead = 0): SegmentOutcome {
+  return {
+    lane: 0,
+    segment,
+    tag: `tag${segment}`,
+    destination: 'test:',
+    records: payloads,
+    stored: { payloads, bytes: payloads * 100 },
+    dead: { payloads: dead, bytes: dead * 100 },
+    letters: [],
+    objects: [{ name: `o${segment}`, bytes: 9, sha256: 'ff', lines: payloads, runs: [[0, payloads, 1]] }],
+  }
+}
+
+const open = (platform: MemoryPlatform, days = 30) => Ledger.open(platform.files, platform.clock, DIRECTORY, days)
+
+/** Appends and counts. */
+async function keep(ledger: Ledger, line: SegmentOutcome): Promise<void> {
+  await ledger.append(line)
+  ledger.count(line)
+}
+
+test('a line is found again, by another process too, and only by its tag', async () => {
+  const platform = memoryPlatform()
+  const first = await open(platform)
+  for (const segment of [1, 2, 999, 1000, 1001, 5_000_000]) await keep(first, outcome(segment))
+  await first.close()
+  const again = await open(platform)
+  for (const ledger of [first, again]) {
+    for (const segment of [1, 2, 999, 1000, 1001, 5_000_000]) {
+      expect(await ledger.find(0, segment, `tag${segment}`)).toMatchObject(outcome(segment))
+      expect(await ledger.find(0, segment, 'another')).toBeUndefined()
+      expect(await ledger.find(1, segment, `tag${segment}`)).toBeUndefined()
+    }
+    expect(ledger.totals.stored).toEqual({ payloads: 6, bytes: 600 })
+  }
+  const lines = await Array.fromAsync(readLedger(platform.files, DIRECTORY))
+  expect(lines.map(({ entry, segment }) => [entry, segment])).toEqual([
+    [1, 1],
+    [2, 2],
+    [3, 999],
+    [4, 1000],
+    [5, 1001],
+    [6, 5_000_000],
+  ])
+})
+
+test('totals are those of the highest entry, in whichever file it is', async () => {
+  const platform = memoryPlatform()
+  const ledger = await open(platform)
+  for (const segment of [2500, 1500, 500, 1501]) await keep(ledger, outcome(segment, 10, 1))
+  await ledger.close()
+  const again = await open(platform)
+  expect(again.totals).toEqual({ stored: { payloads: 40, bytes: 4000 }, dead: { payloads: 4, bytes: 400 } })
+  await keep(again, outcome(7))
+  expect((await again.find(0, 7, 'tag7'))?.entry).toBe(5)
+})
+
+test('what is appended counts when it is told to, also when another line is written meanwhile', async () => {
+  const ledger = await open(memoryPlatform())
+  await ledger.append(outcome(1, 5))
+  expect(ledger.totals.stored.payloads).toBe(0)
+  await keep(ledger, outcome(2, 7))
+  expect(ledger.totals.stored.payloads).toBe(7)
+  ledger.count(outcome(1, 5))
+  expect(ledger.totals.stored.payloads).toBe(12)
+  expect((await ledger.find(0, 2, 'tag2'))?.totals.stored.payloads).toBe(12)
+})
+
+test('a line longer than one read is read back at the start', async () => {
+  const platform = memoryPlatform()
+  const long = outcome(3)
+  const [object] = long.objects
+  if (object) long.objects = Array.from({ length: 2000 }, (_, i) => ({ ...object, name: `${i}`.repeat(50) }))
+  const ledger = await open(platform)
+  await keep(ledger, outcome(2, 3))
+  await keep(ledger, long)
+  await ledger.close()
+  expect((await open(platform)).totals.stored.payloads).toBe(4)
+})
+
+test.each(['write', 'datasync', 'open', 'sync-directory'] as const)(
+  'a line that failed at %s is written to another file when it is repeated, and the failed one is left alone',
+  async (operation) => {
+    const platform = memoryPlatform()
+    const ledger = await open(platform)
+    platform.files.fail(operation, operation === 'sync-directory' ? /ledger$/ : /-0\.ndjson$/, 'EIO', 20)
+    await expect(ledger.append(outcome(1))).rejects.toThrow('EIO')
+    await keep(ledger, outcome(1))
+    await keep(ledger, outcome(2))
+    await ledger.close()
+    expect(platform.files.breaches).toEqual([])
+    const again = await open(platform)
+    expect(again.totals.stored.payloads).toBe(2)
+    for (const segment of [1, 2]) expect((await again.find(0, segment, `tag${segment}`))?.segment).toBe(segment)
+  },
+)
+
+test('after a power loss at any operation every line that was acknowledged is there, and the next ones are whole', async () => {
+  const random = new SeededRandom(3)
+  for (let operations = 0; operations < 40; operations++) {
+    const platform = memoryPlatform()
+    const acknowledged: number[] = []
+    platform.files.operationsLeft = operations
+    // It never ends when the machine stops in the middle.
+    void (async () => {
+      const ledger = await open(platform)
+      for (const segment of [1, 2, 1000, 3, 1001]) {
+        await keep(ledger, outcome(segment))
+        acknowledged.push(segment)
+      }
+    })()
+    await Bun.sleep(0)
+    const after = memoryPlatform(1, platform.files.crash(random))
+    const ledger = await open(after)
+    for (const segment of acknowledged) {
+      expect([operations, segment, (await ledger.find(0, segment, `tag${segment}`))?.segment]).toEqual([
+        operations,
+        segment,
+        segment,
+      ])
+    }
+    expect(ledger.totals.stored.payloads).toBeGreaterThanOrEqual(acknowledged.length)
+    await keep(ledger, outcome(4))
+    await ledger.close()
+    expect(await (await open(after)).find(0, 4, 'tag4')).toBeDefined()
+  }
+})
+
+test('damage to a line leaves the others', async () => {
+  const platform = memoryPlatform()
+  const ledger = await open(platform)
+  for (const segment of [1, 2, 3]) await keep(ledger, outcome(segment))
+  await ledger.close()
+  const path = `${DIRECTORY}/0-0000000000000-0.ndjson`
+  const lines = Buffer.from(platform.files.get(path) as Uint8Array)
+    .toString()
+    .split('\n')
+  platform.files.put(path, Buffer.from([lines[0], '#'.repeat(40), lines[2], ''].join('\n')))
+  const again = await open(platform)
+  expect(again.totals.stored.payloads).toBe(3)
+  expect(await again.find(0, 2, 'tag2')).toBeUndefined()
+  expect(await again.find(0, 1, 'tag1')).toBeDefined()
+})
+
+test('old files go, but never the one with the totals', async () => {
+  const platform = memoryPlatform(1, new MemoryFiles())
+  const ledger = await open(platform, 2)
+  await keep(ledger, outcome(1))
+  await keep(ledger, outcome(1001))
+  await platform.clock.advance(3 * 86_400_000)
+  await keep(ledger, outcome(2001))
+  const names = () => platform.files.list(DIRECTORY)
+  expect(await names()).toEqual(['0-0000000000002-0.ndjson'])
+  await ledger.close()
+  await platform.clock.advance(30 * 86_400_000)
+  expect((await open(platform, 2)).totals.stored.payloads).toBe(3)
+  expect(await names()).toEqual(['0-0000000000002-0.ndjson'])
+})
