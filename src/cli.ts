@@ -65,7 +65,7 @@ Try:
 }
 
 function access(host: string): string {
-  const local = host === '127.0.0.1' || host === 'localhost' || host === '::1'
+  const local = ['127.0.0.1', 'localhost', '::1', '[::1]'].includes(host)
   if (local) return 'this machine only (--host 0.0.0.0 opens it); no tokens, no TLS yet'
   return 'ANYBODY who reaches this address can post: there are no tokens and no TLS yet; put a proxy in front'
 }

@@ -5,9 +5,9 @@ import { LINE_EXTRA_BYTES_USUAL } from './delivery/encode.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { JobQueue } from './dispatch/job-queue.ts'
 import { WorkerPool } from './dispatch/worker-pool.ts'
-import { openJournal } from './journal/group-commit.ts'
 import type { Journal, SealedSegment } from './journal/journal.ts'
 import type { Compression } from './journal/layout.ts'
+import { openJournal } from './journal/open-journal.ts'
 import type { Observer } from './observe/events.ts'
 import type { Ledger, SegmentOutcome } from './observe/ledger.ts'
 import type { Platform } from './platform/platform.ts'
@@ -99,7 +99,7 @@ export async function startPipeline(
 
   return {
     journal,
-    backlog: () => ({ segments: backlog.size, payloads: journal.payloads }),
+    backlog: () => ({ segments: backlog.size, payloads: journal.pending.payloads }),
     async drain(graceMs) {
       await journal.close()
       backlog.close()

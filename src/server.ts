@@ -3,15 +3,18 @@
 import { join } from 'node:path'
 import type { Options } from './config/options.ts'
 import { DeliveryThreads } from './delivery/threads.ts'
+import { objectsOf, whereIs } from './delivery/whereabouts.ts'
 import { type Place, parsePlace } from './destination/place.ts'
 import { Admission } from './intake/admission.ts'
 import { Deadlines } from './intake/deadlines.ts'
 import { DrainRate } from './intake/drain-rate.ts'
+import type { Inspection } from './intake/inspect.ts'
 import { type Listener, listen } from './intake/listener.ts'
+import { StoredWaiters } from './intake/stored-waiters.ts'
 import { openDataDirectory } from './journal/data-directory.ts'
 import { Fault } from './observe/errors.ts'
 import type { Observer } from './observe/events.ts'
-import { Ledger } from './observe/ledger.ts'
+import { type Amount, Ledger, type SegmentOutcome } from './observe/ledger.ts'
 import { startPipeline } from './pipeline.ts'
 import type { Timer } from './platform/clock.ts'
 import { lockFile } from './platform/lock.ts'
@@ -43,12 +46,15 @@ export async function startServer(
 ): Promise<Server> {
   const { clock } = platform
   const place = placeFrom(options, env)
+  checkAck(options)
   const directory = await openDataDirectory(platform, lockFile, options.data)
   try {
     const start = { place, bodyBytesMax: Math.floor(BODY_BYTES_MAX / options.threads) }
     const threads = new DeliveryThreads(options.threads, start, clock, observe)
     const drain = new DrainRate(clock)
+    const storedWaiters = new StoredWaiters(options.ackStoredTimeoutMs, clock)
     const ledger = await Ledger.open(platform.files, clock, join(options.data, 'ledger'), options.ledgerDays)
+    const before = amountsOf(ledger)
     const destinationUrl = place.kind === 'directory' ? place.root : (options.to ?? '')
     const { maxWorkers, lingerMs, compression, objectBytesMax } = options
     const lane = { laneDirectory: directory.laneDirectory(LANE), node: directory.node, lane: LANE }
@@ -58,7 +64,10 @@ export async function startServer(
       (segment) => threads.deliver(segment),
       ledger,
       observe,
-      ({ payloads, bytes }) => drain.add(payloads, bytes),
+      ({ number, payloads, bytes }, outcome) => {
+        drain.add(payloads, bytes)
+        storedWaiters.over(number, (place) => objectsAt(outcome, place))
+      },
     )
     const { journal } = pipeline
     const admission = new Admission(options, journal, drain)
@@ -72,12 +81,36 @@ export async function startServer(
         (reason === undefined ? undefined : { code: 'destination_parked' as const, detail: reason })
       )
     }
+    const inspection: Inspection = {
+      whereIs: (receipt) =>
+        whereIs(receipt, {
+          node: directory.node,
+          holds: ({ lane, segment, tag, place }) => lane === LANE && journal.holds(segment, tag, place),
+          find: (lane, segment, tag) => ledger.find(lane, segment, tag),
+        }),
+      balance: () => ({
+        accepted: {
+          payloads: before.payloads + journal.accepted.payloads,
+          bytes: before.bytes + journal.accepted.bytes,
+        },
+        stored: ledger.totals.stored,
+        pending: journal.pending,
+        dead: ledger.totals.dead,
+      }),
+      status: () => {
+        const refusal = notReady()
+        const ready = refusal ? { ready: false, code: refusal.code, detail: refusal.detail } : { ready: true }
+        return { ...ready, destination: destinationUrl, segments: pipeline.backlog().segments }
+      },
+    }
     let listener: Listener
     try {
       // A body that could never fit the journal is too large, not early.
       const bodyBytesMax = Math.min(options.bodyBytesMax, options.journalBytesMax / 2)
-      const context = { journal, admission, deadlines, clock, observe, bodyBytesMax }
-      listener = listen({ host: options.host, port: options.port, notReady }, context)
+      const { host, port, ackDefault, ackAllow, ackStoredLingerMs } = options
+      const ack = { default: ackDefault, allow: ackAllow, storedLingerMs: ackStoredLingerMs, storedWaiters }
+      const context = { journal, admission, deadlines, clock, observe, bodyBytesMax, ack }
+      listener = await listen({ host, port, notReady, inspection }, context)
     } catch (error) {
       disk.close()
       await journal.close()
@@ -93,6 +126,7 @@ export async function startServer(
         // In the order payloads flow. Stragglers get their 503 until all that was accepted is stored or time is up.
         admission.stop()
         await pipeline.drain(graceMs)
+        storedWaiters.close()
         await threads.stop()
         await ledger.close()
         await listener.close()
@@ -103,7 +137,10 @@ export async function startServer(
     }
   } catch (error) {
     directory.release()
-    throw error
+    // What the disk says of files in the data directory; anything else is a bug and stays one.
+    const { code, path = options.data, message } = error as NodeJS.ErrnoException
+    if (error instanceof Fault || code === undefined) throw error
+    throw new Fault('data_unusable', `${path}: ${message}`, { cause: error })
   }
 }
 
@@ -111,6 +148,22 @@ function placeFrom(options: Options, env: Readonly<Record<string, string | undef
   const place = parsePlace(options.to ?? `${options.data}/objects`, env)
   if (typeof place === 'string') throw new Fault('config_invalid', `--to is '${options.to}': ${place}`)
   return place
+}
+
+function checkAck({ ackDefault, ackAllow }: Options): void {
+  if (ackAllow.includes(ackDefault)) return
+  throw new Fault('config_invalid', `--ack-default is '${ackDefault}': --ack-allow leaves only ${ackAllow.join(', ')}`)
+}
+
+/** The objects of the record at `place`; undefined when it never came into any. */
+function objectsAt(outcome: SegmentOutcome, place: number): string[] | undefined {
+  if (outcome.letters.some((letter) => letter.place === place)) return undefined
+  return objectsOf(outcome, place).map(({ name }) => name)
+}
+
+/** What had left the journal before this process started. */
+function amountsOf({ totals: { stored, dead } }: Ledger): Amount {
+  return { payloads: stored.payloads + dead.payloads, bytes: stored.bytes + dead.bytes }
 }
 
 /** Tells admission the free space now, and again and again. */

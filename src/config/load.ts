@@ -1,6 +1,6 @@
 /** Puts the options together: a flag (the last of equal ones) wins over the environment, that over the default. */
 
-import { OPTIONS, type OptionRow, type Options, readOption } from './options.ts'
+import { OPTIONS, type OptionRow, type Options, type OptionValue, readOption } from './options.ts'
 
 /** What the command line asks for. */
 export type Loaded =
@@ -16,7 +16,7 @@ const ROWS = Object.entries(OPTIONS) as [keyof Options, OptionRow][]
 export function loadOptions(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Loaded {
   const { flags, messages, asked } = readFlags(args)
   if (asked) return { kind: asked }
-  const options: Record<string, string | number | undefined> = {}
+  const options: Record<string, OptionValue | undefined> = {}
   for (const [name, row] of ROWS) {
     const flag = flags.get(row.flag)
     const [from, text] =

@@ -7,7 +7,7 @@ const MIB = 1024 ** 2
 const GIB = 1024 ** 3
 
 /** How a value is written. Numbers of kind `duration` are milliseconds, of kind `size` bytes. */
-export type OptionKind = 'count' | 'duration' | 'size' | 'text' | 'choice'
+export type OptionKind = 'count' | 'duration' | 'size' | 'text' | 'choice' | 'choices'
 
 /** One option. */
 export interface OptionRow {
@@ -153,6 +153,44 @@ export const OPTIONS = {
     value: 'TIME',
     what: 'How long a request body may take to arrive; past it the answer is 408.',
   },
+  ackDefault: {
+    kind: 'choice',
+    flag: 'ack-default',
+    env: 'MILLRACE_ACK_DEFAULT',
+    default: 'disk',
+    choices: ['memory', 'disk', 'stored'],
+    value: 'LEVEL',
+    what: 'How much is true before a POST is answered that doesn’t ask with ?ack=.',
+  },
+  ackAllow: {
+    kind: 'choices',
+    flag: 'ack-allow',
+    env: 'MILLRACE_ACK_ALLOW',
+    default: 'memory,disk,stored',
+    choices: ['memory', 'disk', 'stored'],
+    value: 'LEVELS',
+    what: 'The levels that clients may ask for; the default one is among them.',
+  },
+  ackStoredLingerMs: {
+    kind: 'duration',
+    flag: 'ack-stored-linger',
+    env: 'MILLRACE_ACK_STORED_LINGER',
+    default: '200ms',
+    min: 1,
+    max: 3_600_000,
+    value: 'TIME',
+    what: 'How long a POST with ?ack=stored waits for others to share its object before the segment is sealed.',
+  },
+  ackStoredTimeoutMs: {
+    kind: 'duration',
+    flag: 'ack-stored-timeout',
+    env: 'MILLRACE_ACK_STORED_TIMEOUT',
+    default: '30s',
+    min: 100,
+    max: 3_600_000,
+    value: 'TIME',
+    what: 'How long a POST with ?ack=stored waits at the most; then the answer is 202 with "ack": "disk".',
+  },
   ledgerDays: {
     kind: 'count',
     flag: 'ledger-days',
@@ -201,13 +239,20 @@ export interface Options {
   bodyBytesMax: number
   intakeBytesMax: number
   bodyTimeoutMs: number
+  ackDefault: 'memory' | 'disk' | 'stored'
+  ackAllow: readonly ('memory' | 'disk' | 'stored')[]
+  ackStoredLingerMs: number
+  ackStoredTimeoutMs: number
   ledgerDays: number
   threads: number
   stopGraceMs: number
 }
 
+/** A value of any kind. */
+export type OptionValue = string | number | readonly string[]
+
 /** A value that was read, or what is allowed instead. */
-export type ReadValue = { kind: 'value'; value: string | number } | { kind: 'wrong'; allowed: string }
+export type ReadValue = { kind: 'value'; value: OptionValue } | { kind: 'wrong'; allowed: string }
 
 /** Reads one option's text. */
 export function readOption(row: OptionRow, text: string): ReadValue {
@@ -219,11 +264,15 @@ export function readOption(row: OptionRow, text: string): ReadValue {
   return { kind: 'value', value }
 }
 
-function parseText(row: OptionRow, text: string): string | number | undefined {
+function parseText(row: OptionRow, text: string): OptionValue | undefined {
   if (row.kind === 'count') return /^\d+$/.test(text) ? Number(text) : undefined
   if (row.kind === 'duration') return parseDuration(text)
   if (row.kind === 'size') return parseSize(text)
   if (row.kind === 'choice') return row.choices?.includes(text) ? text : undefined
+  if (row.kind === 'choices') {
+    const chosen = text.split(',').map((part) => part.trim())
+    return chosen.every((part) => row.choices?.includes(part)) ? chosen : undefined
+  }
   return text === '' ? undefined : text
 }
 
@@ -231,6 +280,7 @@ function parseText(row: OptionRow, text: string): string | number | undefined {
 export function allowedValues(row: OptionRow): string {
   const { min, max } = row
   if (row.kind === 'choice') return (row.choices ?? []).join(', ')
+  if (row.kind === 'choices') return `one or more of ${(row.choices ?? []).join(', ')}, with commas between them`
   if (row.kind === 'text') return 'any text but the empty one'
   const show = row.kind === 'duration' ? formatDuration : row.kind === 'size' ? formatSize : String
   const what = {

@@ -127,6 +127,8 @@ export class DeliveryThreads {
   }
 
   #settle(job: number): void {
-    if (this.#parked.delete(job) && this.#parked.size === 0) this.#observe({ kind: 'destination-resumed' })
+    const isLast = this.#parked.delete(job) && this.#parked.size === 0
+    // Deliveries that are ended by a stop say nothing of the destination.
+    if (isLast && !this.#stopped) this.#observe({ kind: 'destination-resumed' })
   }
 }

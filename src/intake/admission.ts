@@ -17,6 +17,8 @@ export interface AdmissionOptions {
 
 /** The share of the disk that the journal never takes. */
 const DISK_SHARE_KEPT_FREE = 0.05
+/** Room for what surrounds a record at the most: a new segment's header, a frame's, the record's, and a seal. */
+const FRAMING_BYTES = 256
 /** A body that hasn't said its length starts out counted as this; it counts more as it arrives. */
 export const UNDECLARED_BYTES = 16 * 1024
 /** How much a request costs in memory beside its body: even empty ones are bounded. */
@@ -105,7 +107,7 @@ export class Admission {
       const excess = journal.payloads + payloads - maxQueue
       return { code: 'queue_full', detail, retryAfterSeconds: this.#drain.secondsForPayloads(excess) }
     }
-    const excess = journal.bytes + bytes - journalBytesMax
+    const excess = journal.bytes + bytes + FRAMING_BYTES - journalBytesMax
     if (excess > 0) {
       const detail = `the journal holds ${journal.bytes} bytes, of ${journalBytesMax} allowed`
       return { code: 'journal_full', detail, retryAfterSeconds: this.#drain.secondsForBytes(excess) }

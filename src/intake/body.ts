@@ -77,7 +77,7 @@ async function receiveChunks(request: Request, context: BodyContext, charge: Cha
         : grow(context.admission, charge, Math.max(0, bytes - UNDECLARED_BYTES - charge.grown))
     if (refusal) {
       await reader?.cancel()
-      return { ...refusal, headers: CLOSE }
+      return refusal
     }
     chunks.push(chunk.value)
   }
@@ -91,5 +91,6 @@ function grow(admission: Admission, charge: Charge, bytes: number): Refusal | un
 }
 
 function tooLarge(bodyBytesMax: number): Refusal {
-  return { code: 'body_too_large', detail: `the body is longer than ${bodyBytesMax} bytes`, headers: CLOSE }
+  // The connection stays open: a client that is still sending would take a reset for a fault of the network, and repeat.
+  return { code: 'body_too_large', detail: `the body is longer than ${bodyBytesMax} bytes` }
 }

@@ -37,6 +37,9 @@ const ASYNC_CHUNK_BYTES = 256 * 1024
 /** RFC 9659: the largest window that this coding may use in HTTP. */
 const ZSTD_WINDOW_BYTES_MAX = 8 * 1024 * 1024
 
+/** How many big bodies are decoded at once; the others wait in their coded form, which is what memory was set aside for. */
+const BIG_DECODES_MAX = 2
+
 const gzip: Decoder = { now: zlib.gunzipSync, later: zlib.gunzip }
 const deflate: Decoder = { now: zlib.inflateSync, later: zlib.inflate }
 const deflateRaw: Decoder = { now: zlib.inflateRawSync, later: zlib.inflateRaw }
@@ -104,12 +107,23 @@ function decodeNow(decoder: Decoder, bytes: Uint8Array, bytesMax: number): Decod
   }
 }
 
-function decodeLater(decoder: Decoder, bytes: Uint8Array, bytesMax: number): Promise<DecodedBody> {
-  return new Promise((resolve) => {
+let bigDecodes = 0
+/** Those whose turn it isn't, in the order they came. */
+const waiting: (() => void)[] = []
+
+async function decodeLater(decoder: Decoder, bytes: Uint8Array, bytesMax: number): Promise<DecodedBody> {
+  if (bigDecodes === BIG_DECODES_MAX) await new Promise<void>((resolve) => waiting.push(resolve))
+  else bigDecodes += 1
+  const decoded = await new Promise<DecodedBody>((resolve) => {
     decoder.later(bytes, options(bytesMax, ASYNC_CHUNK_BYTES), (error, decoded) => {
       resolve(error ? failed(error) : whole(decoded, bytes.length))
     })
   })
+  // Handed on to the next in line, or given back.
+  const next = waiting.shift()
+  if (next) next()
+  else bigDecodes -= 1
+  return decoded
 }
 
 function options(bytesMax: number, chunkSize: number): DecoderOptions {

@@ -2,10 +2,10 @@
 
 import { isUtf8 } from 'node:buffer'
 import type { RecordKind } from '../journal/journal.ts'
-import { checkJson, type JsonFault, type Onlooker } from '../json/check.ts'
-import { lineSpans, memberName, Spans } from '../json/slice.ts'
+import { checkJson, isJson, type JsonFault, type Onlooker } from '../json/check.ts'
+import { lineNumber, lineSpans, memberName, Spans, stringEnd } from '../json/slice.ts'
 import { firstInvalidUtf8 } from '../json/utf8.ts'
-import { formValues } from './form.ts'
+import { FORM_FIELDS_MAX, formValues } from './form.ts'
 import type { Refusal } from './problem.ts'
 
 /** A body that may become a record. */
@@ -45,10 +45,14 @@ export const BODY_PAYLOADS_MAX = 1_000_000
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const spans = new Spans()
 
+/** The longest version, as it stands in the body with its quotes: it is written into every line. */
+export const VERSION_BYTES_MAX = 256
+
 /** Notes the first bytes of a collection's members (0 for one that is missing) and counts what is in data. */
 const collection = {
   countedDepth: 2,
   version: 0,
+  versionAt: 0,
   token: 0,
   data: 0,
   payloads: 0,
@@ -57,11 +61,12 @@ const collection = {
     this.version = this.token = this.data = this.payloads = 0
     this.isData = false
   },
-  member(bytes: Uint8Array, start: number, end: number, first: number) {
+  member(bytes: Uint8Array, start: number, end: number, valueAt: number) {
     // Of equal names the last wins, as in `JSON.parse`.
     const name = memberName(bytes, start, end)
     this.isData = name === 'data'
-    if (name !== undefined) this[name] = first
+    if (name !== undefined) this[name] = bytes[valueAt] as number
+    if (name === 'version') this.versionAt = valueAt
   },
   counted(children: number) {
     if (this.isData) this.payloads = children
@@ -86,6 +91,13 @@ export function readCollection(body: Uint8Array): ShapeOrRefusal {
   if (firstByte(body) !== 0x7b) return notACollection('', 'an object')
   const { version, token, data, payloads } = collection
   if (version !== 0x22) return notACollection('version', 'a string')
+  const { versionAt } = collection
+  if (stringEnd(body, versionAt + 1) - versionAt > VERSION_BYTES_MAX) {
+    return {
+      code: 'wrong_shape',
+      detail: `"version" is longer than ${VERSION_BYTES_MAX} bytes; it stands in every line`,
+    }
+  }
   if (token !== 0x22) return notACollection('token', 'a string')
   if (data !== 0x5b) return notACollection('data', 'an array')
   return shape('collection', body, payloads)
@@ -101,33 +113,42 @@ export function readValueOrArray(body: Uint8Array): ShapeOrRefusal {
 /** NDJSON: one payload a line. Good lines are kept, bad ones counted and the first of them explained. */
 export function readLines(body: Uint8Array): ShapeOrRefusal {
   spans.clear()
-  lineSpans(body, 0, body.length, spans)
+  lineSpans(body, 0, body.length, spans, BODY_PAYLOADS_MAX + 1)
+  if (spans.count > BODY_PAYLOADS_MAX) return tooManyPayloads(`more than ${BODY_PAYLOADS_MAX}`)
   const allUtf8 = isUtf8(body)
-  const good: Uint8Array[] = []
   const rejected: RejectedLines = { count: 0, errors: [] }
-  const numbers = new LineNumbers(body)
+  let goodBytes = 0
+  let goodLines = 0
   for (let i = 0; i < spans.count; i++) {
     const start = spans.starts[i] as number
     const end = spans.ends[i] as number
-    const fault = lineFault(body.subarray(start, end), allUtf8)
-    if (!fault) {
-      good.push(body.subarray(start, end))
+    if (isGoodLine(body, start, end, allUtf8)) {
+      // Good lines move to the front of the list, those that are left over count for nothing.
+      spans.starts[goodLines] = start
+      spans.ends[goodLines] = end
+      goodLines += 1
+      goodBytes += end - start + 1
       continue
     }
     rejected.count += 1
-    if (rejected.errors.length < LINE_ERRORS_MAX) rejected.errors.push({ line: numbers.at(start), ...fault })
+    if (rejected.errors.length < LINE_ERRORS_MAX) {
+      const fault = lineFault(body.subarray(start, end))
+      rejected.errors.push({ line: lineNumber(body, 0, start), ...fault })
+    }
   }
   if (rejected.count === 0) return shape('lines', body, spans.count)
-  if (good.length === 0) {
+  if (goodLines === 0) {
     const detail = `all ${rejected.count} lines are bad; errors lists up to ${LINE_ERRORS_MAX} of them`
     return { code: 'invalid_lines', detail, members: { rejected: rejected.count, errors: rejected.errors } }
   }
-  return { ...shape('lines', joinLines(good), good.length), rejected }
+  return { ...shape('lines', joinLines(body, goodLines, goodBytes), goodLines), rejected }
 }
 
 /** A form whose field `message` becomes one payload `{"message": "…"}`. */
 export function readForm(body: Uint8Array): ShapeOrRefusal {
-  const [message, ...others] = formValues(body, 'message')
+  const values = formValues(body, 'message')
+  if (!values) return { code: 'wrong_shape', detail: `the form has more than ${FORM_FIELDS_MAX} fields` }
+  const [message, ...others] = values
   if (!message) return { code: 'wrong_shape', detail: 'the form has no field named message' }
   if (others.length > 0) {
     return { code: 'wrong_shape', detail: `the form has ${others.length + 1} fields named message; send one` }
@@ -149,7 +170,11 @@ function firstByte(body: Uint8Array): number | undefined {
 
 function shape(kind: RecordKind, body: Uint8Array, payloads: number): ShapeOrRefusal {
   if (payloads <= BODY_PAYLOADS_MAX) return { kind, body, payloads }
-  return { code: 'too_many_payloads', detail: `the body holds ${payloads} payloads, of ${BODY_PAYLOADS_MAX} allowed` }
+  return tooManyPayloads(`${payloads}`)
+}
+
+function tooManyPayloads(howMany: string): Refusal {
+  return { code: 'too_many_payloads', detail: `the body holds ${howMany} payloads, of ${BODY_PAYLOADS_MAX} allowed` }
 }
 
 function notACollection(member: string, expected: string): Refusal {
@@ -173,45 +198,31 @@ function check(body: Uint8Array, onlooker: Onlooker): Refusal | undefined {
   return { code: 'invalid_json', detail: `line ${line}, ${inWords(fault)}`, members: { offset, line, column } }
 }
 
-function lineFault(line: Uint8Array, isKnownUtf8: boolean): Omit<LineError, 'line'> | undefined {
-  if (!isKnownUtf8 && !isUtf8(line)) {
+function isGoodLine(body: Uint8Array, start: number, end: number, isKnownUtf8: boolean): boolean {
+  return (isKnownUtf8 || isUtf8(body.subarray(start, end))) && isJson(body, start, end)
+}
+
+/** What is wrong with a bad line. */
+function lineFault(line: Uint8Array): Omit<LineError, 'line'> {
+  if (!isUtf8(line)) {
     return { code: 'invalid_utf8', detail: `byte ${firstInvalidUtf8(line)} of the line is not part of valid UTF-8` }
   }
-  const fault = checkJson(line)
-  return fault && { code: 'invalid_json', detail: inWords(fault) }
+  return { code: 'invalid_json', detail: inWords(checkJson(line) as JsonFault) }
 }
 
 function inWords({ column, reason }: JsonFault): string {
   return `column ${column}: ${reason}`
 }
 
-function joinLines(lines: readonly Uint8Array[]): Uint8Array {
-  const body = Buffer.allocUnsafe(lines.reduce((sum, line) => sum + line.length + 1, 0))
+/** The first `count` of `spans`, with a line feed after each. */
+function joinLines(body: Uint8Array, count: number, bytes: number): Uint8Array {
+  const joined = Buffer.allocUnsafe(bytes)
   let at = 0
-  for (const line of lines) {
-    body.set(line, at)
+  for (let i = 0; i < count; i++) {
+    const line = body.subarray(spans.starts[i], spans.ends[i])
+    joined.set(line, at)
     at += line.length
-    body[at++] = 0x0a
+    joined[at++] = 0x0a
   }
-  return body
-}
-
-/** Counts line feeds up to growing positions. */
-class LineNumbers {
-  readonly #body: Uint8Array
-  #line = 1
-  #at = 0
-
-  constructor(body: Uint8Array) {
-    this.#body = body
-  }
-
-  at(position: number): number {
-    for (;;) {
-      const feed = this.#body.indexOf(0x0a, this.#at)
-      if (feed < 0 || feed >= position) return this.#line
-      this.#line += 1
-      this.#at = feed + 1
-    }
-  }
+  return joined
 }

@@ -4,12 +4,14 @@
  */
 
 import type { Observer } from '../observe/events.ts'
+import type { Amount } from '../observe/ledger.ts'
 import type { Timer } from '../platform/clock.ts'
 import type { Platform } from '../platform/platform.ts'
+import { Holdings } from './holdings.ts'
 import type { AppendRefusal, Journal, NewRecord, SealedSegment, Waiter } from './journal.ts'
 import type { Compression } from './layout.ts'
 import { recordBytes } from './record.ts'
-import { recover } from './recovery.ts'
+import { SealTimer } from './seal-timer.ts'
 import { Segment } from './segment.ts'
 import { Stage } from './stage.ts'
 
@@ -27,8 +29,6 @@ export interface JournalOptions {
   objectBytesMax: number
   /** About how much longer than its payload a line is: what a segment's lines come to is estimated with it. */
   lineExtraBytes: number
-  /** Asked of segments found at the start: one that is stored and only wasn't deleted yet is not delivered again. */
-  isStored: (segment: SealedSegment) => Promise<boolean>
 }
 
 /** A frame's usual longest body; what arrives beyond it while a sync runs waits for the frame after. */
@@ -36,44 +36,17 @@ const FRAME_BYTES = 1 << 20
 /** The pause before a journal that could not write tries again. */
 const TROUBLE_PAUSE_MS = 1000
 
-/** A segment that is not removed; `records` grows while it is open. */
-type Held = Readonly<Pick<SealedSegment, 'tag' | 'records'>>
-
 interface Waiting {
   record: NewRecord
   waiter: Waiter
 }
 
-/** Opens the journal: recovers what is there, then takes records. `onSealed` hears of every segment to be delivered. */
-export async function openJournal(
-  platform: Platform,
-  options: JournalOptions,
-  observe: Observer,
-  onSealed: (segment: SealedSegment) => void,
-): Promise<Journal> {
-  await platform.files.makeDirectory(options.directory)
-  const recovered = await recover(platform.files, options.directory, observe)
-  const journal = new FileJournal(platform, options, observe, onSealed, recovered.lastNumber)
-  const pending: SealedSegment[] = []
-  const over = [...recovered.empty]
-  for (const segment of recovered.sealed) {
-    if (await options.isStored(segment)) over.push(segment.path)
-    else pending.push(segment)
-  }
-  await journal.start(pending)
-  // Their names go only once a higher number is on the disk: numbers are never used twice.
-  if (!journal.trouble) for (const path of over) await platform.files.remove(path)
-  return journal
-}
-
-class FileJournal implements Journal {
+/** The journal over segment files. `openJournal` makes one. */
+export class FileJournal implements Journal {
   payloads = 0
   bytes = 0
-  readonly accepted = { payloads: 0, bytes: 0 }
-  readonly pending = { payloads: 0, bytes: 0 }
   trouble: AppendRefusal | undefined
-  /** Segments that are not removed, the open one included, by number. */
-  readonly #held = new Map<number, Held>()
+  readonly #holdings = new Holdings()
   readonly #platform: Platform
   readonly #options: JournalOptions
   readonly #observe: Observer
@@ -91,7 +64,7 @@ class FileJournal implements Journal {
   #closing = false
   #sealWanted = false
   #reopenWanted = false
-  #linger: Timer | undefined
+  readonly #sealTimer: SealTimer
   #retry: Timer | undefined
   /** Segments being sealed, in order, beside the commits to the next one. */
   #sealing: Promise<void> = Promise.resolve()
@@ -108,6 +81,18 @@ class FileJournal implements Journal {
     this.#observe = observe
     this.#onSealed = onSealed
     this.#lastNumber = lastNumber
+    this.#sealTimer = new SealTimer(platform.clock, options.lingerMs, () => {
+      this.#sealWanted = true
+      this.#run()
+    })
+  }
+
+  get accepted(): Readonly<Amount> {
+    return this.#holdings.accepted
+  }
+
+  get pending(): Readonly<Amount> {
+    return this.#holdings.pending
   }
 
   /** Announces the recovered segments and opens the first new one; when it can't, they are delivered in any case. */
@@ -121,8 +106,8 @@ class FileJournal implements Journal {
     for (const segment of recovered) {
       this.payloads += segment.payloads
       this.bytes += segment.bytes
-      this.#accept(segment)
-      this.#held.set(segment.number, segment)
+      this.#holdings.accept(segment)
+      this.#holdings.hold(segment.number, segment)
     }
     this.#observe({
       kind: 'journal-recovered',
@@ -142,15 +127,16 @@ class FileJournal implements Journal {
     this.#run()
   }
 
+  hasten(delayMs: number): void {
+    if (this.#segment && this.#segment.records > 0) this.#sealTimer.hasten(delayMs)
+  }
+
   holds(segment: number, tag: string, place: number): boolean {
-    const held = this.#held.get(segment)
-    return held?.tag === tag && place < held.records
+    return this.#holdings.holds(segment, tag, place)
   }
 
   async remove(segment: SealedSegment): Promise<void> {
-    this.#held.delete(segment.number)
-    this.pending.payloads -= segment.payloads
-    this.pending.bytes -= segment.recordBytes
+    this.#holdings.remove(segment)
     this.payloads -= segment.payloads
     await this.#platform.files.remove(segment.path)
     this.bytes -= segment.bytes
@@ -160,7 +146,7 @@ class FileJournal implements Journal {
     this.#closing = true
     this.#retry?.cancel()
     while (this.#running) await this.#running
-    this.#linger?.cancel()
+    this.#sealTimer.stop()
     const last = this.#segment
     this.#segment = undefined
     // An empty one stays in any case: its name is how the next start knows the highest number ever used.
@@ -210,8 +196,8 @@ class FileJournal implements Journal {
     }
     this.bytes += frameBytes - stage.recordBytes
     this.#segmentLineBytes += this.#lineBytes(stage)
-    this.#accept(stage)
-    if (firstRecord === 0) this.#startLinger()
+    this.#holdings.accept(stage)
+    if (firstRecord === 0) this.#sealTimer.start()
     stage.settle(segment.receiptPrefix, firstRecord)
   }
 
@@ -228,7 +214,7 @@ class FileJournal implements Journal {
     // The next file exists before the full one is renamed: the highest number ever used is always on the disk.
     this.#segment = await this.#createSegment()
     this.#sealWanted = false
-    this.#linger?.cancel()
+    this.#sealTimer.stop()
     if (full) this.#sealBeside(full)
   }
 
@@ -242,19 +228,12 @@ class FileJournal implements Journal {
     this.#segmentLineBytes = 0
     const segment = await Segment.create(this.#platform.files, directory, header)
     this.bytes += segment.reservedBytes
-    this.#held.set(number, segment)
+    this.#holdings.hold(number, segment)
     return segment
   }
 
   #lineBytes(stage: Stage): number {
     return stage.recordBytes + stage.payloads * this.#options.lineExtraBytes
-  }
-
-  #startLinger(): void {
-    this.#linger = this.#platform.clock.after(this.#options.lingerMs, () => {
-      this.#sealWanted = true
-      this.#run()
-    })
   }
 
   /** Seals and announces a segment while the next one already takes records. */
@@ -266,9 +245,8 @@ class FileJournal implements Journal {
     try {
       const sealed = await segment.publish()
       this.bytes += (sealed?.bytes ?? 0) - segment.reservedBytes
-      if (sealed) this.#held.set(sealed.number, sealed)
-      else this.#held.delete(segment.number)
-      if (!sealed) return
+      if (!sealed) return this.#holdings.forget(segment.number)
+      this.#holdings.hold(sealed.number, sealed)
       this.#observe({ kind: 'segment-sealed', segment: sealed.number, payloads: sealed.payloads, bytes: sealed.bytes })
       this.#onSealed(sealed)
     } catch (error) {
@@ -284,7 +262,7 @@ class FileJournal implements Journal {
   #enterTrouble(error: unknown, stage?: Stage): void {
     const code = (error as NodeJS.ErrnoException)?.code === 'ENOSPC' ? 'disk_full' : 'journal_failed'
     this.trouble = code
-    this.#linger?.cancel()
+    this.#sealTimer.stop()
     this.#observe({ kind: 'journal-trouble', code, reason: String(error) })
     if (stage) this.#refuse(stage, code)
     this.#refuseAll(code)
@@ -325,13 +303,6 @@ class FileJournal implements Journal {
   #refuse(stage: Stage, code: AppendRefusal): void {
     this.#forget(stage.payloads, stage.recordBytes)
     stage.refuse(code)
-  }
-
-  #accept({ payloads, recordBytes }: { payloads: number; recordBytes: number }): void {
-    this.accepted.payloads += payloads
-    this.accepted.bytes += recordBytes
-    this.pending.payloads += payloads
-    this.pending.bytes += recordBytes
   }
 
   #forget(payloads: number, bytes: number): void {

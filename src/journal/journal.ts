@@ -65,6 +65,8 @@ export interface Journal {
    * call returns. Don't change the body until then.
    */
   append(record: NewRecord, waiter: Waiter): void
+  /** Has what is open sealed within `delayMs`: somebody waits for it to be stored. */
+  hasten(delayMs: number): void
   /** Whether this record is durable and waits to be stored. */
   holds(segment: number, tag: string, place: number): boolean
   /** Forgets a sealed segment, in the same turn, and deletes its file. */

@@ -22,6 +22,23 @@ export function segmentDigits(number: number): string {
   return String(number).padStart(16, '0')
 }
 
+/** What a receipt says: which record of which segment. */
+export interface ReceiptParts {
+  node: string
+  lane: number
+  segment: number
+  tag: string
+  place: number
+}
+
+/** Takes a receipt apart; undefined when it isn't one. */
+export function parseReceipt(receipt: string): ReceiptParts | undefined {
+  const match = /^([a-z0-9]{1,12})-(\d{1,5})-(\d{1,16})-([0-9a-f]{8})-(\d{1,10})$/.exec(receipt)
+  if (!match) return undefined
+  const [, node = '', lane, segment, tag = '', place] = match
+  return { node, lane: Number(lane), segment: Number(segment), tag, place: Number(place) }
+}
+
 /** The part of a receipt that all records of a segment share. */
 export function receiptPrefix(header: SegmentHeader): string {
   return `${header.node}-${header.lane}-${header.number}-${header.tag}-`

@@ -16,10 +16,22 @@ export interface JsonFault {
 export interface Onlooker {
   /** The depth of the containers whose members or elements are counted; the outermost value's is 1. */
   readonly countedDepth: number
-  /** The outermost object has a member: its name is `bytes[start, end)`, its value starts with `first`. */
-  member(bytes: Uint8Array, start: number, end: number, first: number): void
+  /** The outermost object has a member: its name is `bytes[start, end)`, its value starts at `valueAt`. */
+  member(bytes: Uint8Array, start: number, end: number, valueAt: number): void
   /** A container at the counted depth ended. */
   counted(children: number): void
+}
+
+/** Whether faults are described; where only the verdict counts, describing a million bad lines would take seconds. */
+let describing = true
+const UNDESCRIBED: JsonFault = { offset: 0, line: 0, column: 0, reason: '' }
+
+/** Whether `bytes[from, to)` is exactly one JSON value with optional white space around it. */
+export function isJson(bytes: Uint8Array, from: number, to: number): boolean {
+  describing = false
+  const fault = checkJson(bytes, from, to)
+  describing = true
+  return fault === undefined
 }
 
 /** The kinds of the open containers, a bit each (1 = object); covers 2,048 levels, deeper texts get a bigger one. */
@@ -73,7 +85,7 @@ export function checkJson(bytes: Uint8Array, from = 0, to = bytes.length, onlook
       if (i >= to) return fault(bytes, from, to, to, valueExpected)
       c = bytes[i] as number
       wantsName = false
-      if (depth === 1 && onlooker !== undefined) onlooker.member(bytes, nameStart, end - 1, c)
+      if (depth === 1 && onlooker !== undefined) onlooker.member(bytes, nameStart, end - 1, i)
     }
 
     if (c === 0x22) {
@@ -216,10 +228,12 @@ const nameExpected = "expected a member's name"
 
 /** `expected …, found …` */
 function fault(bytes: Uint8Array, from: number, to: number, at: number, expected: string): JsonFault {
+  if (!describing) return UNDESCRIBED
   return faultAt(bytes, from, at, `${expected}, found ${characterAt(bytes, at, to)}`)
 }
 
 function stringFault(bytes: Uint8Array, from: number, to: number, at: number): JsonFault {
+  if (!describing) return UNDESCRIBED
   if (at >= to) return faultAt(bytes, from, to, 'unexpected end of input inside a string')
   const c = bytes[at] as number
   if (c !== 0x5c) {
@@ -235,12 +249,14 @@ function stringFault(bytes: Uint8Array, from: number, to: number, at: number): J
 }
 
 function numberFault(bytes: Uint8Array, from: number, to: number, at: number): JsonFault {
+  if (!describing) return UNDESCRIBED
   // Only after a first 0 can a digit be what is wrong.
   if (at < to && isDigit(bytes[at] as number)) return faultAt(bytes, from, at - 1, 'leading zero in a number')
   return fault(bytes, from, to, at, 'expected a digit')
 }
 
 function faultAt(bytes: Uint8Array, from: number, at: number, reason: string): JsonFault {
+  if (!describing) return UNDESCRIBED
   let line = 1
   let lineStart = from
   for (let i = from; i < at; i++) {

@@ -93,12 +93,18 @@ export function valueSpan(bytes: Uint8Array, from: number, to: number): Span {
 
 /**
  * Appends to `into` the span of each line of `bytes[from, to)` that holds more than white space, trimmed (which takes
- * the CR of CRLF, too). The last line needs no line feed. The lines may be anything, not only JSON.
+ * the CR of CRLF, too). The last line needs no line feed. The lines may be anything, not only JSON. Stops at `most`.
  */
-export function lineSpans(bytes: Uint8Array, from: number, to: number, into: Spans): void {
+export function lineSpans(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  into: Spans,
+  most = Number.MAX_SAFE_INTEGER,
+): void {
   const text = bytes.subarray(0, to)
   let next = from
-  while (next < to) {
+  while (next < to && into.count < most) {
     const feed = text.indexOf(0x0a, next)
     let start = next
     let end = feed < 0 ? to : feed
@@ -168,10 +174,10 @@ function containerEnd(bytes: Uint8Array, i: number): number {
 }
 
 /**
- * The index after the closing quote of the string whose content starts at `i`. Most bytes of a text pass here, so it
+ * The index after the closing quote of the string whose content starts at `i`, in valid JSON. Most bytes of a text pass here, so it
  * looks for quotes only, four a turn, and counts the backslashes before one: an even number means that it closes.
  */
-function stringEnd(bytes: Uint8Array, i: number): number {
+export function stringEnd(bytes: Uint8Array, i: number): number {
   for (;;) {
     for (;;) {
       if (bytes[i] === 0x22) break

@@ -34,6 +34,12 @@ export const PROBLEMS = {
     retryable: false,
     after: MEND_AND_REPEAT,
   },
+  ack_not_allowed: {
+    status: 400,
+    title: 'This server does not give the ack level that was asked for',
+    retryable: false,
+    after: `${MEND_AND_REPEAT} \`detail\` names the levels.`,
+  },
   corrupt_encoding: {
     status: 400,
     title: 'The body does not decompress',
@@ -51,6 +57,12 @@ export const PROBLEMS = {
     title: 'There is nothing at this path',
     retryable: false,
     after: NOTHING_KEPT,
+  },
+  receipt_unknown: {
+    status: 404,
+    title: 'No record is known by this receipt',
+    retryable: false,
+    after: 'Nothing was changed. Receipts are known for as long as `--ledger-days` says, where they were given.',
   },
   method_not_allowed: {
     status: 405,

@@ -17,6 +17,7 @@ export type Event =
   | { kind: 'dead-letter'; receipt: string; payloads: number; reason: string }
   | { kind: 'ledger-trouble'; reason: string }
   | { kind: 'intake-failure'; reason: string }
+  | { kind: 'memory-ack-broken'; payloads: number; reason: string }
   | { kind: 'stopping'; graceMs: number }
   | { kind: 'stopped'; segments: number; payloads: number }
 

@@ -13,9 +13,13 @@ export interface Log {
 /** Deliveries are reported at most this often. */
 const STORED_EVERY_MS = 1000
 
+/** As long as the reason stays the same, a parked destination is reported at most this often. */
+const PARKED_EVERY_MS = 60_000
+
 /** Makes a log that gives its lines to `print`. */
 export function createLog(clock: Clock, print: (line: string) => void): Log {
   const stored = { objects: 0, payloads: 0, last: '' }
+  let parked = { reason: '', atMs: Number.NEGATIVE_INFINITY }
   let timer: Timer | undefined
   const line = (text: string) => print(`${new Date(clock.nowMs()).toISOString()} ${text}`)
   const flush = () => {
@@ -39,6 +43,14 @@ export function createLog(clock: Clock, print: (line: string) => void): Log {
         stored.last = event.objects[event.objects.length - 1] ?? ''
         timer ??= clock.after(STORED_EVERY_MS, flush)
         return
+      }
+      if (event.kind === 'destination-parked') {
+        // One line for all the segments that wait for the same reason, and again from time to time.
+        const atMs = clock.monotonicMs()
+        if (event.reason === parked.reason && atMs - parked.atMs < PARKED_EVERY_MS) return
+        parked = { reason: event.reason, atMs }
+      } else if (event.kind === 'destination-resumed') {
+        parked.reason = ''
       }
       const text = sentence(event)
       if (text !== undefined) line(text)
@@ -71,6 +83,8 @@ function sentence(event: Event): string | undefined {
       return 'the destination takes objects again'
     case 'dead-letter':
       return `error: ${event.receipt} can never be stored: ${event.reason}; ${count(event.payloads, 'payload')} kept in dead/`
+    case 'memory-ack-broken':
+      return `error: ${count(event.payloads, 'payload')} lost (${event.reason}): acknowledged from memory, as the client asked (ack=memory)`
     case 'ledger-trouble':
       return `error: the ledger cannot be written: ${event.reason}; the segment is kept, and tried again`
     case 'delivery-crash':
@@ -80,8 +94,8 @@ function sentence(event: Event): string | undefined {
     case 'stopping':
       return `stopping: refusing payloads, delivering for up to ${seconds(event.graceMs)}; a second signal exits at once`
     case 'stopped':
-      if (event.segments === 0) return 'stopped; everything accepted is stored'
-      return `stopped; ${count(event.payloads, 'payload')} in ${count(event.segments, 'segment')} will be delivered after the next start`
+      if (event.payloads === 0 && event.segments === 0) return 'stopped; everything accepted is stored'
+      return `stopped; ${count(event.payloads, 'payload')} in ${event.segments === 0 ? 'the journal' : count(event.segments, 'segment')} will be delivered after the next start`
     case 'segment-sealed':
     case 'segment-stored':
       return undefined

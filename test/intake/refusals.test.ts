@@ -80,12 +80,24 @@ describe('a body that cannot be kept', () => {
     ['/payload', JSON_TYPE, '{"version":"1","data":[]}', '"token" is missing or is not a string'],
     ['/payload', JSON_TYPE, '{"version":"1","token":"t"}', '"data" is missing or is not an array'],
     ['/payload', JSON_TYPE, '{"version":"1","token":"t","data":[],"data":{}}', '"data" is missing or is not an array'],
+    ['/payload', JSON_TYPE, `{"version":"${'v'.repeat(255)}","token":"t","data":[]}`, 'longer than 256 bytes'],
     ['/submit', FORM_TYPE, 'text=hi', 'no field named message'],
+    ['/submit', FORM_TYPE, 'a&'.repeat(10_001), 'more than 10000 fields'],
     ['/submit', FORM_TYPE, '', 'no field named message'],
     ['/submit', FORM_TYPE, 'message=a&message=b', '2 fields named message'],
   ])('%s %s %p: wrong_shape', async (path, type, body, detail) => {
     const problem = await expectProblem(await millrace.post(path, type, body), 'wrong_shape')
     expect(problem['detail']).toContain(detail)
+  })
+
+  test.each(['?ack=s3', '?ack=', '?ack=disk&ack=stored'])('%s: ack_not_allowed', async (query) => {
+    const problem = await expectProblem(await millrace.post(`/payloads${query}`, JSON_TYPE, '1'), 'ack_not_allowed')
+    expect(problem['detail']).toContain('this server gives memory, disk, stored')
+  })
+
+  test('a receipt that nobody knows: receipt_unknown', async () => {
+    const response = await fetch(`${millrace.url}/receipts/nobody-0-1-00000000-0`)
+    expect((await expectProblem(response, 'receipt_unknown'))['detail']).toContain('--ledger-days')
   })
 
   test('NDJSON without a good line: invalid_lines, each with number and reason', async () => {

@@ -1,8 +1,8 @@
 /** A journal over a machine in memory, with everything that it told and everyone who waits for it written down. */
 
-import { openJournal } from '../../src/journal/group-commit.ts'
 import type { Journal, NewRecord, SealedSegment } from '../../src/journal/journal.ts'
 import { HEADER_BYTES, SEAL_BYTES } from '../../src/journal/layout.ts'
+import { openJournal } from '../../src/journal/open-journal.ts'
 import type { Event } from '../../src/observe/events.ts'
 import { type MemoryPlatform, memoryPlatform } from '../memory-platform.ts'
 import { type FoundRecord, recordsIn, valueRecord } from './segment-files.ts'

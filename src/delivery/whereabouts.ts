@@ -1,0 +1,54 @@
+/** Where the payloads of a receipt are: still in the journal, in objects, or dead. */
+
+import { parseReceipt, type ReceiptParts } from '../journal/name.ts'
+import type { LedgerEntry, LedgerObject, SegmentOutcome } from '../observe/ledger.ts'
+import { findLines, type LineRange } from './line-runs.ts'
+
+/** An object that holds lines of a record. */
+export interface ObjectLines {
+  name: string
+  bytes: number
+  /** Hexadecimal, of the object's bytes. */
+  sha256: string
+  lines: LineRange
+}
+
+/** What is known of a record. */
+export type Whereabouts =
+  /** Durable in the journal, on its way. */
+  | { state: 'pending' }
+  /** Without objects when the record held no payload. */
+  | { state: 'stored'; stored_at: string; destination: string; objects: ObjectLines[] }
+  /** It will never be stored. */
+  | { state: 'dead'; died_at: string; reason: string }
+
+/** Who is asked. */
+export interface WhereaboutsSources {
+  node: string
+  holds(receipt: ReceiptParts): boolean | Promise<boolean>
+  find(lane: number, segment: number, tag: string): Promise<LedgerEntry | undefined>
+}
+
+/** Looks a receipt up; undefined when nobody knows it: never given here, or longer ago than the ledger goes back. */
+export async function whereIs(receipt: string, sources: WhereaboutsSources): Promise<Whereabouts | undefined> {
+  const parts = parseReceipt(receipt)
+  if (!parts || parts.node !== sources.node) return undefined
+  if (await sources.holds(parts)) return { state: 'pending' }
+  const entry = await sources.find(parts.lane, parts.segment, parts.tag)
+  if (!entry || parts.place >= entry.records) return undefined
+  const { at, destination, letters } = entry
+  const letter = letters.find(({ place }) => place === parts.place)
+  if (letter) return { state: 'dead', died_at: at, reason: letter.reason }
+  const objects = objectsOf(entry, parts.place)
+  const damage = letters.find(({ place }) => place === undefined)
+  if (objects.length === 0 && damage) return { state: 'dead', died_at: at, reason: damage.reason }
+  return { state: 'stored', stored_at: at, destination, objects }
+}
+
+/** The objects that hold lines of the record at `place`. */
+export function objectsOf({ objects }: Pick<SegmentOutcome, 'objects'>, place: number): ObjectLines[] {
+  return objects.flatMap(({ name, bytes, sha256, runs }: LedgerObject) => {
+    const lines = findLines(runs, place)
+    return lines ? [{ name, bytes, sha256, lines }] : []
+  })
+}
