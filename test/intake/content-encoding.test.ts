@@ -177,3 +177,16 @@ describe('the header', () => {
     }
   })
 })
+
+test('of many big bodies at once only two are decoded: the others wait in their coded form', async () => {
+  const coded = zlib.gzipSync(swelling)
+  const order: number[] = []
+  const all = Array.from({ length: 20 }, async (_, i) => {
+    const decoded = await decodeBody(coded, 'gzip', bytesMax)
+    order.push(i)
+    return decoded.kind
+  })
+  expect(new Set(await Promise.all(all))).toEqual(new Set(['ok']))
+  // Two at a time, first come first served: none is overtaken by one that came two places behind it.
+  for (const [place, i] of order.entries()) expect(Math.abs(place - i)).toBeLessThanOrEqual(1)
+})

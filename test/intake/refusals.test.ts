@@ -145,6 +145,8 @@ describe('a body that cannot be kept', () => {
     ['/payload', NDJSON_TYPE],
     ['/payloads', FORM_TYPE],
     ['/submit', JSON_TYPE],
+    ['/payloads', 'constructor'],
+    ['/payloads', '__proto__'],
   ])('%s as %s: unsupported_media_type', async (path, type) => {
     await expectProblem(await millrace.post(path, type, '{}'), 'unsupported_media_type')
   })
@@ -177,6 +179,20 @@ describe('a body that cannot be kept', () => {
   test('more payloads than MAX_QUEUE ever holds: too_many_payloads', async () => {
     const response = await millrace.post('/payloads', JSON_TYPE, JSON.stringify(Array(1001).fill(0)))
     expect((await expectProblem(response, 'too_many_payloads'))['detail']).toContain('MAX_QUEUE')
+  })
+
+  test('a body of many megabytes: body_too_large, and no reset that a client would take for a fault of the network', async () => {
+    const socket = new RawPost(millrace.url, `Content-Length: 20000000\r\n\r\n${'x'.repeat(20_000_000)}`)
+    await expectProblem(await socket.response(), 'body_too_large')
+    await socket.post('Content-Length: 1\r\n\r\n7')
+    expect((await socket.response()).status).toBe(202)
+    socket.destroy()
+  })
+
+  test.each(['', 'a b', '['])('another path, and the Host header is %p: not_found', async (host) => {
+    const socket = new RawPost(millrace.url, 'Content-Length: 0\r\n\r\n', '/nowhere', host)
+    await expectProblem(await socket.response(), 'not_found')
+    socket.destroy()
   })
 
   test('another path: not_found', async () => {
@@ -323,31 +339,39 @@ test('every code was seen', () => {
   expect([...seen].sort()).toEqual((Object.keys(PROBLEMS) as ProblemCode[]).sort())
 })
 
-/** A POST to /payloads written by hand, so that it can stop in the middle. */
+/** A connection written to by hand, so that a POST can stop in the middle. */
 class RawPost {
   readonly closed: Promise<void>
   isAnswered = false
   readonly #socket: Socket
-  readonly #answered: Promise<Response>
+  #answered: Promise<Response>
 
-  constructor(url: string, rest: string) {
+  constructor(url: string, rest: string, path = '/payloads', host = 'test') {
     const { hostname, port } = new URL(url)
     this.#socket = connect(Number(port), hostname)
-    this.#socket.write(`POST /payloads HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n${rest}`)
     this.closed = new Promise((resolve) => this.#socket.on('close', () => resolve()))
+    this.#answered = this.post(rest, path, host)
+  }
+
+  /** Sends a request, or the beginning of one; resolves with the answer to it. */
+  post(rest: string, path = '/payloads', host = 'test'): Promise<Response> {
     this.#answered = new Promise((resolve) => {
       let text = ''
-      this.#socket.on('data', (data) => {
+      const hear = (data: Buffer) => {
         text += data
         const [head = '', body = ''] = text.split('\r\n\r\n')
         const length = Number(/content-length: (\d+)/i.exec(head)?.[1])
         this.isAnswered = true
         if (body.length < length || Number.isNaN(length)) return
+        this.#socket.off('data', hear)
         const headers = head.split('\r\n').slice(1)
         const pairs = headers.map((line) => line.split(/: ?/, 2) as [string, string])
         resolve(new Response(body, { status: Number(head.split(' ')[1]), headers: pairs }))
-      })
+      }
+      this.#socket.on('data', hear)
     })
+    this.#socket.write(`POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n${rest}`)
+    return this.#answered
   }
 
   response(): Promise<Response> {

@@ -1,0 +1,46 @@
+/** The log says what a person needs to know, once, and nothing that isn't true. */
+
+import { expect, test } from 'bun:test'
+import type { Event } from '../../src/observe/events.ts'
+import { createLog } from '../../src/observe/log.ts'
+import { FakeClock } from '../memory-platform.ts'
+
+function logOf() {
+  const clock = new FakeClock()
+  const lines: string[] = []
+  const log = createLog(clock, (line) => lines.push(line.replace(/^\S+ /, '')))
+  return { clock, lines, ...log }
+}
+
+const parked = (object: string, reason = 'no such bucket'): Event => ({
+  kind: 'destination-parked',
+  object,
+  reason,
+  pauseMs: 1000,
+})
+
+test('a destination that stays parked is a line a minute, however many segments wait', async () => {
+  const { clock, lines, observe } = logOf()
+  for (let second = 0; second < 120; second++) {
+    for (let segment = 0; segment < 32; segment++) observe(parked(`o${segment}`))
+    await clock.advance(1000)
+  }
+  expect(lines).toHaveLength(2)
+  observe(parked('o1', 'access denied'))
+  expect(lines.at(-1)).toContain('access denied')
+  observe({ kind: 'destination-resumed' })
+  observe(parked('o1', 'access denied'))
+  expect(lines).toHaveLength(5)
+})
+
+test('the last word tells what is not stored, also when it never became a segment to deliver', () => {
+  const { lines, observe } = logOf()
+  observe({ kind: 'stopped', segments: 0, payloads: 0 })
+  observe({ kind: 'stopped', segments: 2, payloads: 1 })
+  observe({ kind: 'stopped', segments: 0, payloads: 1 })
+  expect(lines).toEqual([
+    'stopped; everything accepted is stored',
+    'stopped; 1 payload in 2 segments will be delivered after the next start',
+    'stopped; 1 payload in the journal will be delivered after the next start',
+  ])
+})
