@@ -100,7 +100,7 @@ export class DeliveryThreads {
     const jobs = [...thread.jobs]
     thread.jobs.clear()
     for (const [number, job] of jobs) {
-      this.#settle(number)
+      this.#parked.delete(number)
       job.reject(new Error(`a delivery thread died: ${reason}`))
     }
   }
@@ -110,25 +110,17 @@ export class DeliveryThreads {
     if (message.kind === 'trouble') return this.#note(message)
     const job = thread.jobs.get(message.job)
     thread.jobs.delete(message.job)
-    this.#settle(message.job)
-    if (message.kind === 'done') job?.resolve(message.delivered)
-    else job?.reject(new Error(message.reason))
+    const wasLastParked = this.#parked.delete(message.job) && this.#parked.size === 0
+    if (message.kind === 'failed') return job?.reject(new Error(message.reason))
+    if (wasLastParked) this.#observe({ kind: 'destination-resumed' })
+    job?.resolve(message.delivered)
   }
 
   #note({ job, trouble }: Extract<ThreadMessage, { kind: 'trouble' }>): void {
     const { object, reason, attempt, pauseMs } = trouble
-    if (trouble.kind === 'park') {
-      this.#parked.set(job, reason)
-      this.#observe({ kind: 'destination-parked', object, reason, pauseMs })
-    } else {
-      this.#settle(job)
-      this.#observe({ kind: 'delivery-retry', object, reason, attempt, pauseMs })
-    }
-  }
-
-  #settle(job: number): void {
-    const isLast = this.#parked.delete(job) && this.#parked.size === 0
-    // Deliveries that are ended by a stop say nothing of the destination.
-    if (isLast && !this.#stopped) this.#observe({ kind: 'destination-resumed' })
+    // Once parked, only what is stored shows that somebody has mended it: another fault in between does not.
+    if (trouble.kind === 'park' || this.#parked.has(job)) this.#parked.set(job, reason)
+    if (trouble.kind === 'park') this.#observe({ kind: 'destination-parked', object, reason, pauseMs })
+    else this.#observe({ kind: 'delivery-retry', object, reason, attempt, pauseMs })
   }
 }

@@ -46,7 +46,11 @@ export function intakeHandler(
     const read = readers.get(contentType ?? '') ?? readers.get(mediaType(contentType))
     if (!read) {
       const detail = `${path} takes ${types}, not '${contentType ?? 'no content type'}'`
-      return problemResponse({ code: 'unsupported_media_type', detail, headers: { accept: types } })
+      return problemResponse({
+        code: 'unsupported_media_type',
+        detail,
+        headers: { accept: [...readers.keys()].join(', ') },
+      })
     }
     const ack = wantedAck(request.url, context.ack)
     if (typeof ack !== 'string') return problemResponse(ack)

@@ -66,7 +66,8 @@ function sentence(event: Event): string | undefined {
     case 'journal-torn-tail':
       return `warning: ${event.path}: cut ${count(event.bytes, 'byte')} that a crash left half-written; none of them was acknowledged`
     case 'journal-damage':
-      return `error: ${event.path}: ${count(event.bytes, 'byte')} at ${event.offset} are damaged; a copy is in ${event.keptAt}, the rest is delivered`
+      // Without its header a segment can't be read at all.
+      return `error: ${event.path}: ${count(event.bytes, 'byte')} at ${event.offset} are damaged and kept in ${event.keptAt}; ${event.offset === 0 ? 'none of it can be delivered' : 'the rest is delivered'}`
     case 'journal-foreign-file':
       return `warning: ${event.path} is not a segment; left alone`
     case 'journal-trouble':

@@ -44,3 +44,13 @@ test('the last word tells what is not stored, also when it never became a segmen
     'stopped; 1 payload in the journal will be delivered after the next start',
   ])
 })
+
+test('retries of an object are told at doubling steps', () => {
+  const { lines, observe } = logOf()
+  for (let attempt = 1; attempt <= 1000; attempt++) {
+    observe({ kind: 'delivery-retry', object: 'o', reason: 'HTTP 503', attempt, pauseMs: 15_000 })
+  }
+  expect(lines.map((line) => Number(/attempt (\d+)/.exec(line)?.[1]) - 1)).toEqual([
+    1, 2, 4, 8, 16, 32, 64, 128, 256, 512,
+  ])
+})

@@ -24,5 +24,13 @@ test('a port that is taken: listen_failed, and the data directory is free again'
   await using second = Millrace.spawn(['--port', new URL(first.url).port, '--data', scratch.at('b')])
   expect(await second.exited).toEqual({ code: 1, signal: null })
   expect(second.output).toContain('listen_failed')
+  expect(second.output).toContain('something else listens there; choose another with --port')
   await first.stop()
+})
+
+test('a host that is no address: listen_failed, and the message says so', async () => {
+  using scratch = new Scratch()
+  await using millrace = Millrace.spawn(['--port', '0', '--host', '256.1.1.1', '--data', scratch.at('data')])
+  expect(await millrace.exited).toEqual({ code: 1, signal: null })
+  expect(millrace.output).toContain('256.1.1.1:0: the name has no address; see --host')
 })

@@ -1,0 +1,67 @@
+/** The machine's own files really sync: what the system is asked for, since no test here can take its power away. */
+
+import { afterEach, expect, spyOn, test } from 'bun:test'
+import * as fs from 'node:fs'
+import { systemFiles } from '../../src/platform/files.ts'
+import { Scratch } from '../millrace.ts'
+
+const spies: { mockRestore(): void }[] = []
+afterEach(() => {
+  for (const spy of spies.splice(0)) spy.mockRestore()
+})
+
+test('datasync is fdatasync of that file, and waits for it', async () => {
+  using scratch = new Scratch()
+  const file = await systemFiles.open(scratch.at('file'), 'create')
+  const fds: number[] = []
+  let done: (() => void) | undefined
+  const spy = spyOn(fs, 'fdatasync').mockImplementation(((fd: number, callback: (error: null) => void) => {
+    fds.push(fd)
+    done = () => callback(null)
+  }) as typeof fs.fdatasync)
+  spies.push(spy)
+  let isOver = false
+  const synced = file.datasync().then(() => {
+    isOver = true
+  })
+  await Promise.resolve()
+  expect(fds).toHaveLength(1)
+  expect(fs.fstatSync(fds[0] as number).ino).toBe(fs.statSync(scratch.at('file')).ino)
+  expect(isOver).toBe(false)
+  done?.()
+  await synced
+  spy.mockRestore()
+  await file.close()
+})
+
+test('a datasync that fails rejects', async () => {
+  using scratch = new Scratch()
+  const file = await systemFiles.open(scratch.at('file'), 'create')
+  const spy = spyOn(fs, 'fdatasync').mockImplementation(((_: number, callback: (error: Error) => void) => {
+    callback(new Error('EIO'))
+  }) as typeof fs.fdatasync)
+  spies.push(spy)
+  await expect(file.datasync()).rejects.toThrow('EIO')
+  spy.mockRestore()
+  await file.close()
+})
+
+test('syncDirectory is fsync of that directory; a new directory is synced into each of its parents', async () => {
+  using scratch = new Scratch()
+  const synced: string[] = []
+  const open = fs.promises.open
+  const spy = spyOn(fs.promises, 'open').mockImplementation((async (path: string, flags: string) => {
+    const handle = await open(path, flags)
+    const sync = handle.sync.bind(handle)
+    handle.sync = async () => {
+      await sync()
+      synced.push(path)
+    }
+    return handle
+  }) as typeof fs.promises.open)
+  spies.push(spy)
+  await systemFiles.syncDirectory(scratch.path)
+  expect(synced).toEqual([scratch.path])
+  await systemFiles.makeDirectory(scratch.at('a/b/c'))
+  for (const parent of ['a/b', 'a', '.']) expect(synced).toContain(scratch.at(parent))
+})
