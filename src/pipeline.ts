@@ -21,6 +21,8 @@ export interface PipelineOptions {
   compression: Compression
   objectBytesMax: number
   maxWorkers: number
+  /** How long the notes of records are remembered. */
+  noteWindowMs: number
   /** The destination's name, for the ledger. */
   destination: string
 }
@@ -50,7 +52,7 @@ export async function startPipeline(
   onOver: (segment: SealedSegment, outcome: SegmentOutcome) => void,
 ): Promise<Pipeline> {
   const backlog = new Backlog(options.maxWorkers)
-  const { laneDirectory, node, lane, lingerMs, compression, objectBytesMax } = options
+  const { laneDirectory, node, lane, lingerMs, compression, objectBytesMax, noteWindowMs } = options
   const journal = await openJournal(
     platform,
     {
@@ -60,6 +62,7 @@ export async function startPipeline(
       lingerMs,
       compression,
       objectBytesMax,
+      noteWindowMs,
       lineExtraBytes: LINE_EXTRA_BYTES_USUAL,
       isStored: async ({ number, tag }) => (await ledger.find(lane, number, tag)) !== undefined,
     },

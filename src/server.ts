@@ -8,6 +8,7 @@ import { type Place, parsePlace } from './destination/place.ts'
 import { Admission } from './intake/admission.ts'
 import { Deadlines } from './intake/deadlines.ts'
 import { DrainRate } from './intake/drain-rate.ts'
+import { Idempotency } from './intake/idempotency.ts'
 import type { Inspection } from './intake/inspect.ts'
 import { type Listener, listen } from './intake/listener.ts'
 import { StoredWaiters } from './intake/stored-waiters.ts'
@@ -60,7 +61,15 @@ export async function startServer(
     const lane = { laneDirectory: directory.laneDirectory(LANE), node: directory.node, lane: LANE }
     const pipeline = await startPipeline(
       platform,
-      { ...lane, lingerMs, compression, objectBytesMax, maxWorkers, destination: destinationUrl },
+      {
+        ...lane,
+        lingerMs,
+        compression,
+        objectBytesMax,
+        maxWorkers,
+        noteWindowMs: options.idempotencyWindowMs,
+        destination: destinationUrl,
+      },
       (segment) => threads.deliver(segment),
       ledger,
       observe,
@@ -70,6 +79,9 @@ export async function startServer(
       },
     )
     const { journal } = pipeline
+    const { idempotencyWindowMs: windowMs, idempotencyKeysMax: keysMax } = options
+    const idempotency = new Idempotency({ windowMs, keysMax }, clock)
+    idempotency.remember(journal.notes)
     const admission = new Admission(options, journal, drain)
     const disk = await watchDisk(platform, options.data, admission)
 
@@ -109,7 +121,7 @@ export async function startServer(
       const bodyBytesMax = Math.min(options.bodyBytesMax, options.journalBytesMax / 2)
       const { host, port, ackDefault, ackAllow, ackStoredLingerMs } = options
       const ack = { default: ackDefault, allow: ackAllow, storedLingerMs: ackStoredLingerMs, storedWaiters }
-      const context = { journal, admission, deadlines, clock, observe, bodyBytesMax, ack }
+      const context = { journal, admission, deadlines, clock, observe, bodyBytesMax, ack, idempotency }
       listener = await listen({ host, port, notReady, inspection }, context)
     } catch (error) {
       disk.close()

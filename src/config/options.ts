@@ -191,6 +191,26 @@ export const OPTIONS = {
     value: 'TIME',
     what: 'How long a POST with ?ack=stored waits at the most; then the answer is 202 with "ack": "disk".',
   },
+  idempotencyWindowMs: {
+    kind: 'duration',
+    flag: 'idempotency-window',
+    env: 'MILLRACE_IDEMPOTENCY_WINDOW',
+    default: '10m',
+    min: 1000,
+    max: 86_400_000,
+    value: 'TIME',
+    what: 'For how long a request sent again with the same Idempotency-Key gets the first answer and stores nothing.',
+  },
+  idempotencyKeysMax: {
+    kind: 'count',
+    flag: 'idempotency-keys-max',
+    env: 'MILLRACE_IDEMPOTENCY_KEYS_MAX',
+    default: '100000',
+    min: 1,
+    max: 10_000_000,
+    value: 'N',
+    what: 'How many keys are remembered at once, at about 400 bytes of memory each; past it the answer is 503.',
+  },
   ledgerDays: {
     kind: 'count',
     flag: 'ledger-days',
@@ -243,6 +263,8 @@ export interface Options {
   ackAllow: readonly ('memory' | 'disk' | 'stored')[]
   ackStoredLingerMs: number
   ackStoredTimeoutMs: number
+  idempotencyWindowMs: number
+  idempotencyKeysMax: number
   ledgerDays: number
   threads: number
   stopGraceMs: number

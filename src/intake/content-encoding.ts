@@ -40,7 +40,7 @@ const ZSTD_WINDOW_BYTES_MAX = 8 * 1024 * 1024
 /** How many big bodies are decoded at once; the others wait in their coded form, which is what memory was set aside for. */
 const BIG_DECODES_MAX = 2
 
-const gzip: Decoder = { now: zlib.gunzipSync, later: zlib.gunzip }
+const gzip: Decoder = { now: zlib.gunzipSync, later: (...all) => zlib.gunzip(...all) }
 const deflate: Decoder = { now: zlib.inflateSync, later: zlib.inflate }
 const deflateRaw: Decoder = { now: zlib.inflateRawSync, later: zlib.inflateRaw }
 const br: Decoder = { now: zlib.brotliDecompressSync, later: zlib.brotliDecompress }

@@ -7,6 +7,7 @@ import type { Clock } from '../platform/clock.ts'
 import { type AckLevel, type AckOptions, wantedAck } from './ack.ts'
 import { type BodyContext, type Charge, CLOSE, enter, isPlain, readBody } from './body.ts'
 import type { Deadlines, Expiring } from './deadlines.ts'
+import type { Idempotency, Turn } from './idempotency.ts'
 import { problemResponse, type Refusal } from './problem.ts'
 import { type ReadShape, readCollection, readForm, readLines, readValueOrArray, type Shape } from './shapes.ts'
 import type { StoredWaiter } from './stored-waiters.ts'
@@ -18,6 +19,7 @@ export interface RequestContext extends BodyContext {
   clock: Clock
   observe: Observer
   ack: AckOptions
+  idempotency: Idempotency
 }
 
 /** For each path, the content types it takes and how each is read. */
@@ -56,7 +58,7 @@ export function intakeHandler(
     if (typeof ack !== 'string') return problemResponse(ack)
     const charge = enter(request, context)
     if ('code' in charge) return problemResponse(charge)
-    return new Promise((answer) => new Post(context, charge, read, ack, answer).receive(request))
+    return new Promise((answer) => new Post(context, charge, read, ack, path, answer).receive(request))
   }
 }
 
@@ -75,9 +77,14 @@ class Post implements Expiring, Waiter, StoredWaiter {
   readonly #charge: Charge
   readonly #read: ReadShape
   readonly #ack: AckLevel
+  readonly #path: string
   readonly #answer: (response: Response) => void
   #shape: Shape | undefined
   #receipt = ''
+  /** The Idempotency-Key header; null for none. */
+  #key: string | null = null
+  /** Tells those who sent the same again how this one ended. */
+  #first: Extract<Turn, { kind: 'first' }> | undefined
   #isLate = false
   /** Answered before it was on the disk, as the client asked. */
   #isAcked = false
@@ -87,18 +94,21 @@ class Post implements Expiring, Waiter, StoredWaiter {
     charge: Charge,
     read: ReadShape,
     ack: AckLevel,
+    path: string,
     answer: (response: Response) => void,
   ) {
     this.#context = context
     this.#charge = charge
     this.#read = read
     this.#ack = ack
+    this.#path = path
     this.#answer = answer
   }
 
   /** Takes the body in. */
   receive(request: Request): void {
     this.#context.deadlines.start(this)
+    this.#key = request.headers.get('idempotency-key')
     const body = isPlain(request, this.#charge) ? request.arrayBuffer() : readBody(request, this.#context, this.#charge)
     body.then(
       (received) => this.#received(received),
@@ -115,20 +125,20 @@ class Post implements Expiring, Waiter, StoredWaiter {
 
   /** The record is durable. */
   kept(receipt: string): void {
-    if (this.#ack === 'stored') this.#awaitStored(receipt)
+    if (this.#ack === 'stored') return this.#awaitStored(receipt)
+    this.#context.admission.leave(this.#charge)
     // To an ack of memory this is no news: it has been answered.
-    else this.#finish(accepted(receipt, this.#shape as Shape))
+    if (!this.#isAcked) this.#acknowledge(receipt, 'disk', '', ACCEPTED)
   }
 
   /** The record's objects are at the destination. */
   stored(objects: string[]): void {
-    const more = `,"objects":${JSON.stringify(objects)}`
-    this.#answer(acknowledged(this.#receipt, this.#shape as Shape, 'stored', more, STORED))
+    this.#acknowledge(this.#receipt, 'stored', `,"objects":${JSON.stringify(objects)}`, STORED)
   }
 
   /** They are not, and the client has waited long enough: what is true is that the record is on the disk. */
   notYet(): void {
-    this.#answer(accepted(this.#receipt, this.#shape as Shape))
+    this.#acknowledge(this.#receipt, 'disk', '', ACCEPTED)
   }
 
   /** The journal could not keep the record. */
@@ -152,18 +162,40 @@ class Post implements Expiring, Waiter, StoredWaiter {
     }
   }
 
-  #keep(body: Uint8Array | Refusal): void {
-    const shape = body instanceof Uint8Array ? this.#read(body) : body
+  #keep(received: Uint8Array | Refusal): void {
+    if ('code' in received) return this.#refuse(received)
+    const shape = this.#read(received)
     if ('code' in shape) return this.#refuse(shape)
     const { journal, admission, clock } = this.#context
+    this.#shape = shape
+    if (this.#key !== null && !this.#isFirst(this.#key, received, shape)) return
     const full = admission.keep(shape.payloads, shape.body.length)
     if (full) return this.#refuse(full)
-    this.#shape = shape
     const { kind, body: kept, payloads } = shape
-    journal.append({ kind, body: kept, payloads, receivedAtMs: clock.nowMs(), source: SOURCE }, this)
+    const record = { kind, body: kept, payloads, receivedAtMs: clock.nowMs(), source: SOURCE }
+    journal.append(this.#first ? { ...record, note: this.#first.note } : record, this)
     if (this.#ack !== 'memory') return
     this.#isAcked = true
-    this.#answer(acknowledged('', shape, 'memory', '', ACCEPTED))
+    this.#acknowledge('', 'memory', '', ACCEPTED)
+  }
+
+  /** Whether this request is the first with its key, so that it goes on; a repeat waits for the first one's answer. */
+  #isFirst(key: string, body: Uint8Array, shape: Shape): boolean {
+    const turn = this.#context.idempotency.begin(key, this.#path, body, repeatableMembers(shape))
+    if (turn.kind === 'first') {
+      this.#first = turn
+      return true
+    }
+    if (turn.kind === 'refused') this.#refuse(turn.refusal)
+    else {
+      turn.told((outcome) => {
+        if (outcome.kind === 'refusal') return this.#refuse(outcome.refusal)
+        const { status, body } = outcome.answer
+        const headers = { 'content-type': 'application/json', 'idempotency-replayed': 'true' }
+        this.#finish(new Response(body, { status, headers }))
+      })
+    }
+    return false
   }
 
   #awaitStored(receipt: string): void {
@@ -183,7 +215,20 @@ class Post implements Expiring, Waiter, StoredWaiter {
     this.#refuse({ code: 'internal', detail: 'an unexpected error; the log has it' })
   }
 
+  /** What is acked from memory has no receipt: its place in the journal isn't decided yet. */
+  #acknowledge(receipt: string, ack: AckLevel, more: string, init: { status: number }): void {
+    const shape = this.#shape as Shape
+    const named = receipt === '' ? '' : `"receipt":"${receipt}",`
+    const start = `{${named}"accepted":${shape.payloads},"ack":"${ack}"${more}`
+    if (this.#first) {
+      const answer = { status: init.status, body: `${start}${repeatableMembers(shape)}}` }
+      this.#first.ended({ kind: 'answer', answer })
+    }
+    this.#answer(new Response(`${start}${rejectedMembers(shape)}}`, init))
+  }
+
   #refuse(refusal: Refusal): void {
+    this.#first?.ended({ kind: 'refusal', refusal })
     this.#finish(problemResponse(refusal))
   }
 
@@ -193,16 +238,18 @@ class Post implements Expiring, Waiter, StoredWaiter {
   }
 }
 
-function accepted(receipt: string, shape: Shape): Response {
-  return acknowledged(receipt, shape, 'disk', '', ACCEPTED)
+/** How long what is remembered of an answer's errors may be. */
+const REPEATABLE_LENGTH_MAX = 1024
+
+/** What an answer given again says of them: where they are many, only how many, since answers are held in memory. */
+function repeatableMembers(shape: Shape): string {
+  const all = rejectedMembers(shape)
+  return all.length <= REPEATABLE_LENGTH_MAX ? all : `,"rejected":${shape.rejected?.count}`
 }
 
-/** What is acked from memory has no receipt: its place in the journal isn't decided yet. */
-function acknowledged(receipt: string, shape: Shape, ack: AckLevel, more: string, init: ResponseInit): Response {
-  const { payloads, rejected } = shape
-  const named = receipt === '' ? '' : `"receipt":"${receipt}",`
-  const errors = rejected ? `,"rejected":${rejected.count},"errors":${JSON.stringify(rejected.errors)}` : ''
-  return new Response(`{${named}"accepted":${payloads},"ack":"${ack}"${more}${errors}}`, init)
+/** What an answer says of lines that were left out. */
+function rejectedMembers({ rejected }: Shape): string {
+  return rejected ? `,"rejected":${rejected.count},"errors":${JSON.stringify(rejected.errors)}` : ''
 }
 
 /** `Application/JSON; charset=utf-8` → `application/json`. */

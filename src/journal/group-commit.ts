@@ -8,8 +8,9 @@ import type { Amount } from '../observe/ledger.ts'
 import type { Timer } from '../platform/clock.ts'
 import type { Platform } from '../platform/platform.ts'
 import { Holdings } from './holdings.ts'
-import type { AppendRefusal, Journal, NewRecord, SealedSegment, Waiter } from './journal.ts'
+import type { AppendRefusal, Journal, NewRecord, RememberedNote, SealedSegment, Waiter } from './journal.ts'
 import type { Compression } from './layout.ts'
+import { NoteKeeper } from './notes.ts'
 import { recordBytes } from './record.ts'
 import { SealTimer } from './seal-timer.ts'
 import { Segment } from './segment.ts'
@@ -29,6 +30,8 @@ export interface JournalOptions {
   objectBytesMax: number
   /** About how much longer than its payload a line is: what a segment's lines come to is estimated with it. */
   lineExtraBytes: number
+  /** How long notes are remembered. */
+  noteWindowMs: number
 }
 
 /** A frame's usual longest body; what arrives beyond it while a sync runs waits for the frame after. */
@@ -46,6 +49,7 @@ export class FileJournal implements Journal {
   payloads = 0
   bytes = 0
   trouble: AppendRefusal | undefined
+  notes: readonly RememberedNote[] = []
   readonly #holdings = new Holdings()
   readonly #platform: Platform
   readonly #options: JournalOptions
@@ -65,6 +69,7 @@ export class FileJournal implements Journal {
   #sealWanted = false
   #reopenWanted = false
   readonly #sealTimer: SealTimer
+  readonly #noteKeeper: NoteKeeper
   #retry: Timer | undefined
   /** Segments being sealed, in order, beside the commits to the next one. */
   #sealing: Promise<void> = Promise.resolve()
@@ -81,6 +86,7 @@ export class FileJournal implements Journal {
     this.#observe = observe
     this.#onSealed = onSealed
     this.#lastNumber = lastNumber
+    this.#noteKeeper = new NoteKeeper(platform.files, platform.clock, options.directory, options.noteWindowMs)
     this.#sealTimer = new SealTimer(platform.clock, options.lingerMs, () => {
       this.#sealWanted = true
       this.#run()
@@ -97,6 +103,7 @@ export class FileJournal implements Journal {
 
   /** Announces the recovered segments and opens the first new one; when it can't, they are delivered in any case. */
   async start(recovered: readonly SealedSegment[]): Promise<void> {
+    this.notes = await this.#noteKeeper.load()
     try {
       this.#segment = await this.#createSegment()
     } catch (error) {
@@ -197,6 +204,7 @@ export class FileJournal implements Journal {
     this.bytes += frameBytes - stage.recordBytes
     this.#segmentLineBytes += this.#lineBytes(stage)
     this.#holdings.accept(stage)
+    segment.notes.push(...stage.notes(segment.receiptPrefix, firstRecord))
     if (firstRecord === 0) this.#sealTimer.start()
     stage.settle(segment.receiptPrefix, firstRecord)
   }
@@ -243,6 +251,7 @@ export class FileJournal implements Journal {
 
   async #publish(segment: Segment): Promise<void> {
     try {
+      await this.#noteKeeper.write(segment.number, segment.notes)
       const sealed = await segment.publish()
       this.bytes += (sealed?.bytes ?? 0) - segment.reservedBytes
       if (!sealed) return this.#holdings.forget(segment.number)

@@ -21,6 +21,19 @@ export interface NewRecord {
   receivedAtMs: number
   /** The name that the sender's token belongs to; at most 255 bytes. */
   source: string
+  /** A text of the sender's that is remembered with the record; at most `NOTE_BYTES_MAX`. */
+  note?: Uint8Array
+}
+
+/** The longest note. */
+export const NOTE_BYTES_MAX = 65_535
+
+/** A note that is remembered, with what was told of its record. */
+export interface RememberedNote {
+  note: string
+  receipt: string
+  payloads: number
+  receivedAtMs: number
 }
 
 /** A segment that takes no more records. It exists until `remove`. */
@@ -54,6 +67,8 @@ export interface Journal {
   readonly payloads: number
   /** Bytes on disk and about to be, all segments. */
   readonly bytes: number
+  /** Notes found at the start that are not too old. */
+  readonly notes: readonly RememberedNote[]
   /** What became durable here or was found at the start, in payloads and in bytes of records. */
   readonly accepted: Readonly<Amount>
   /** How much of that has not been removed. */

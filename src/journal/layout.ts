@@ -53,6 +53,8 @@ export interface FrameHeader {
   payloads: number
   /** The place in the segment of the frame's first record, from 0. */
   firstRecord: number
+  /** How many of the records have a note. */
+  noted: number
 }
 
 /** What a seal says of the frames before it. */
@@ -119,7 +121,7 @@ export function writeFrameHeader(frame: Buffer, header: FrameHeader): void {
   frame.writeUInt32LE(header.records, 16)
   frame.writeUInt32LE(header.payloads, 20)
   frame.writeUInt32LE(header.firstRecord, 24)
-  frame.writeUInt32LE(0, 28)
+  frame.writeUInt32LE(header.noted, 28)
   frame.writeUInt32LE(crc32(frame.subarray(8)), 4)
 }
 
@@ -135,6 +137,7 @@ export function readFrameHeader(bytes: Buffer): FrameHeader | undefined {
     records: bytes.readUInt32LE(16),
     payloads: bytes.readUInt32LE(20),
     firstRecord: bytes.readUInt32LE(24),
+    noted: bytes.readUInt32LE(28),
   }
 }
 
@@ -156,6 +159,7 @@ export function encodeSeal(totals: SealTotals): Uint8Array {
     records: 0,
     payloads: 0,
     firstRecord: totals.records,
+    noted: 0,
   })
   return bytes
 }

@@ -1,10 +1,10 @@
 /**
- * The bytes of one record inside a frame: 24 bytes of header, the source's name, the body as it was received.
+ * The bytes of one record inside a frame: 24 bytes of header, the source's name, the note, the body as received.
  *
- *   0 body length u32 · 4 payloads u32 · 8 received at, ms, f64 · 16 kind u8 · 17 source length u8 · 18 zero u16 · 20 zero u32
+ *   0 body length u32 · 4 payloads u32 · 8 received at, ms, f64 · 16 kind u8 · 17 source length u8 · 18 note length u16 · 20 zero u32
  */
 
-import type { NewRecord, RecordKind } from './journal.ts'
+import type { NewRecord, RecordKind, RememberedNote } from './journal.ts'
 
 /** Length of a record's header. */
 export const RECORD_HEADER_BYTES = 24
@@ -19,7 +19,8 @@ export interface StoredRecord extends NewRecord {
 
 /** How many bytes a record takes. */
 export function recordBytes(record: NewRecord): number {
-  return RECORD_HEADER_BYTES + sourceName(record.source).length + record.body.length
+  const note = record.note === undefined ? 0 : record.note.length
+  return RECORD_HEADER_BYTES + sourceName(record.source).length + note + record.body.length
 }
 
 /** The last source's bytes: records come in runs of one source, and encoding its name each time shows in a profile. */
@@ -38,10 +39,14 @@ export function writeRecord(into: Buffer, position: number, record: NewRecord): 
   into.writeDoubleLE(record.receivedAtMs, position + 8)
   into.writeUInt8(KINDS.indexOf(record.kind), position + 16)
   into.writeUInt8(source.length, position + 17)
-  into.writeUInt16LE(0, position + 18)
+  into.writeUInt16LE(record.note === undefined ? 0 : record.note.length, position + 18)
   into.writeUInt32LE(0, position + 20)
   into.set(source, position + RECORD_HEADER_BYTES)
-  const bodyAt = position + RECORD_HEADER_BYTES + source.length
+  let bodyAt = position + RECORD_HEADER_BYTES + source.length
+  if (record.note !== undefined) {
+    into.set(record.note, bodyAt)
+    bodyAt += record.note.length
+  }
   into.set(record.body, bodyAt)
   return bodyAt + record.body.length
 }
@@ -53,16 +58,23 @@ export function* readRecords(frameBody: Buffer): Generator<StoredRecord> {
     const bodyLength = frameBody.readUInt32LE(position)
     const kind = KINDS[frameBody.readUInt8(position + 16)]
     const sourceAt = position + RECORD_HEADER_BYTES
-    const bodyAt = sourceAt + frameBody.readUInt8(position + 17)
+    const noteAt = sourceAt + frameBody.readUInt8(position + 17)
+    const bodyAt = noteAt + frameBody.readUInt16LE(position + 18)
     const end = bodyAt + bodyLength
     if (kind === undefined || end > frameBody.length) throw new Error(`a record at ${position} does not fit its frame`)
     yield {
       kind,
       payloads: frameBody.readUInt32LE(position + 4),
       receivedAtMs: frameBody.readDoubleLE(position + 8),
-      source: frameBody.toString('utf8', sourceAt, bodyAt),
+      source: frameBody.toString('utf8', sourceAt, noteAt),
+      ...(noteAt === bodyAt ? {} : { note: frameBody.subarray(noteAt, bodyAt) }),
       body: frameBody.subarray(bodyAt, end),
     }
     position = end
   }
+}
+
+/** What is remembered of a record with a note. */
+export function noteOf({ note, payloads, receivedAtMs }: NewRecord, receipt: string): RememberedNote {
+  return { note: Buffer.from(note ?? []).toString(), receipt, payloads, receivedAtMs }
 }

@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { Fault } from '../observe/errors.ts'
 import type { Observer } from '../observe/events.ts'
 import type { Files, OpenFile } from '../platform/files.ts'
-import type { SealedSegment } from './journal.ts'
+import type { RememberedNote, SealedSegment } from './journal.ts'
 import { decodeSeal, encodeSeal, HEADER_BYTES, LAYOUT_VERSION, SEAL_BYTES, type SealTotals } from './layout.ts'
-import { parseSegmentName } from './name.ts'
-import { readHeader, readPieces } from './reader.ts'
+import { parseSegmentName, receiptPrefix } from './name.ts'
+import { isNotesName, writeNotes } from './notes.ts'
+import { readHeader, readPieces, type SegmentPiece } from './reader.ts'
+import { noteOf, readRecords } from './record.ts'
 import { sealName } from './segment.ts'
 
 /** What recovery leaves behind. */
@@ -31,7 +33,7 @@ export async function recover(files: Files, directory: string, observe: Observer
     const parsed = parseSegmentName(name)
     const path = join(directory, name)
     if (parsed) found.push({ ...parsed, path })
-    else if (name !== CORRUPT && name !== 'dead') observe({ kind: 'journal-foreign-file', path })
+    else if (name !== CORRUPT && name !== 'dead' && !isNotesName(name)) observe({ kind: 'journal-foreign-file', path })
   }
   for (const { path } of found) await refuseNewer(files, path)
   for (const { path, number, state } of found) {
@@ -67,10 +69,12 @@ async function recoverOpen(files: Files, directory: string, path: string, number
       else if (bytes > 0) observe({ kind: 'journal-torn-tail', path, bytes })
       return undefined
     }
-    const { totals, end, sealed, damaged } = await survey(file)
+    const notes: RememberedNote[] = []
+    const { totals, end, sealed, damaged } = await survey(file, notes)
     const bytes = await file.size()
     if (end < bytes) observe({ kind: 'journal-torn-tail', path, bytes: bytes - end })
     if (totals.records === 0 && !damaged) return undefined
+    if (notes.length > 0) await writeNotes(files, directory, number, notes)
     return { ...sizes(totals), tag: header.header.tag, bytes: await seal(file, totals, end, sealed) }
   })
   if (!found) return undefined
@@ -119,11 +123,12 @@ interface Survey {
   damaged: boolean
 }
 
-/** Reads a whole file: the totals of its whole frames, and how it ends. */
-async function survey(file: OpenFile): Promise<Survey> {
+/** Reads a whole file: the totals of its whole frames, the notes in them, and how it ends. */
+async function survey(file: OpenFile, notes: RememberedNote[] = []): Promise<Survey> {
   const totals = { records: 0, payloads: 0, frames: 0, recordBytes: 0 }
   const found = { totals, end: await file.size(), sealed: false, damaged: false }
-  if ((await readHeader(file)).kind !== 'header') return found
+  const header = await readHeader(file)
+  if (header.kind !== 'header') return found
   for await (const piece of readPieces(file)) {
     if (piece.kind === 'torn') found.end = piece.offset
     if (piece.kind === 'damage') found.damaged = true
@@ -134,8 +139,19 @@ async function survey(file: OpenFile): Promise<Survey> {
     totals.payloads += piece.header.payloads
     totals.recordBytes += piece.header.bodyBytes
     totals.frames += 1
+    if (piece.header.noted > 0) notes.push(...notesIn(piece, receiptPrefix(header.header)))
   }
   return found
+}
+
+function notesIn({ header, body }: Extract<SegmentPiece, { kind: 'frame' }>, prefix: string): RememberedNote[] {
+  const notes: RememberedNote[] = []
+  let place = header.firstRecord
+  for (const record of readRecords(body)) {
+    if (record.note) notes.push(noteOf(record, prefix + place))
+    place += 1
+  }
+  return notes
 }
 
 /** A stretch of a segment file. */

@@ -2,7 +2,7 @@
 
 import { dirname } from 'node:path'
 import type { Files, OpenFile } from '../platform/files.ts'
-import type { SealedSegment } from './journal.ts'
+import type { RememberedNote, SealedSegment } from './journal.ts'
 import { encodeHeader, encodeSeal, HEADER_BYTES, SEAL_BYTES, type SegmentHeader } from './layout.ts'
 import { receiptPrefix, segmentPath } from './name.ts'
 
@@ -23,6 +23,8 @@ export class Segment {
   records = 0
   payloads = 0
   recordBytes = 0
+  /** Those of its durable records. */
+  readonly notes: RememberedNote[] = []
   /** What it may still grow to without another frame: the seal's room is counted from the start. */
   reservedBytes = HEADER_BYTES + SEAL_BYTES
   readonly #files: Files

@@ -1,8 +1,8 @@
 /** A frame in the making: records are copied in as they arrive, and their senders wait in it for the sync. */
 
-import type { AppendRefusal, NewRecord, Waiter } from './journal.ts'
+import type { AppendRefusal, NewRecord, RememberedNote, Waiter } from './journal.ts'
 import { FRAME_HEADER_BYTES, writeFrameHeader } from './layout.ts'
-import { recordBytes, writeRecord } from './record.ts'
+import { noteOf, recordBytes, writeRecord } from './record.ts'
 
 /** Holds one frame's records and those who wait for it. Reused for frame after frame. */
 export class Stage {
@@ -12,6 +12,7 @@ export class Stage {
   #buffer: Buffer
   #end = FRAME_HEADER_BYTES
   #waiters: Waiter[] = []
+  #noted: { index: number; record: NewRecord }[] = []
 
   constructor(usualBytes: number) {
     this.#usualBytes = usualBytes
@@ -36,6 +37,7 @@ export class Stage {
       this.#buffer = Buffer.allocUnsafeSlow(needed)
     }
     this.#end = writeRecord(this.#buffer, this.#end, record)
+    if (record.note !== undefined) this.#noted.push({ index: this.records, record })
     this.records += 1
     this.payloads += record.payloads
     this.#waiters.push(waiter)
@@ -51,8 +53,14 @@ export class Stage {
       records: this.records,
       payloads: this.payloads,
       firstRecord,
+      noted: this.#noted.length,
     })
     return frame
+  }
+
+  /** The notes of the frame's records, once they are durable. */
+  notes(receiptPrefix: string, firstRecord: number): RememberedNote[] {
+    return this.#noted.map(({ index, record }) => noteOf(record, receiptPrefix + (firstRecord + index)))
   }
 
   /** The frame is durable: everyone gets their receipt, and the stage is empty again. */
@@ -74,6 +82,7 @@ export class Stage {
     this.payloads = 0
     this.#end = FRAME_HEADER_BYTES
     this.#waiters = []
+    if (this.#noted.length > 0) this.#noted = []
     if (this.#buffer.length > this.#usualBytes) this.#buffer = Buffer.allocUnsafeSlow(this.#usualBytes)
   }
 }

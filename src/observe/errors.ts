@@ -40,6 +40,24 @@ export const PROBLEMS = {
     retryable: false,
     after: `${MEND_AND_REPEAT} \`detail\` names the levels.`,
   },
+  idempotency_key_invalid: {
+    status: 400,
+    title: 'The Idempotency-Key is not one',
+    retryable: false,
+    after: MEND_AND_REPEAT,
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'The Idempotency-Key belongs to another request',
+    retryable: false,
+    after: `${NOTHING_KEPT} The request that had the key first stands.`,
+  },
+  idempotency_full: {
+    status: 503,
+    title: 'As many idempotency keys are remembered as may be',
+    retryable: true,
+    after: REPEAT_LATER,
+  },
   corrupt_encoding: {
     status: 400,
     title: 'The body does not decompress',

@@ -95,6 +95,21 @@ describe('a body that cannot be kept', () => {
     expect(problem['detail']).toContain('this server gives memory, disk, stored')
   })
 
+  test.each(['', 'x'.repeat(256), 'tab\tx', '"a"b"\u00e9'])(
+    'Idempotency-Key: %p: idempotency_key_invalid',
+    async (key) => {
+      const headers = { 'idempotency-key': key }
+      if (key === '') headers['idempotency-key'] = '""'
+      await expectProblem(await millrace.post('/payloads', JSON_TYPE, '1', headers), 'idempotency_key_invalid')
+    },
+  )
+
+  test('a key of another request: idempotency_key_reused', async () => {
+    const headers = { 'idempotency-key': 'mine' }
+    expect((await millrace.post('/payloads', JSON_TYPE, '1', headers)).status).toBe(202)
+    await expectProblem(await millrace.post('/payloads', JSON_TYPE, '2', headers), 'idempotency_key_reused')
+  })
+
   test('a receipt that nobody knows: receipt_unknown', async () => {
     const response = await fetch(`${millrace.url}/receipts/nobody-0-1-00000000-0`)
     expect((await expectProblem(response, 'receipt_unknown'))['detail']).toContain('--ledger-days')
@@ -293,6 +308,15 @@ describe('no room', () => {
     expect((await fetch(`${millrace.url}/readyz`)).status).toBe(200)
     await millrace.stop()
   })
+})
+
+test('more keys than are remembered: idempotency_full, and without a key it goes on', async () => {
+  using scratch = new Scratch()
+  await using millrace = await Millrace.start(['--data', scratch.at('data'), '--idempotency-keys-max', '2'])
+  const post = (key?: string) => millrace.post('/payloads', JSON_TYPE, '1', key ? { 'idempotency-key': key } : {})
+  for (const key of ['a', 'b']) expect((await post(key)).status).toBe(202)
+  await expectProblem(await post('c'), 'idempotency_full')
+  for (const key of ['a', undefined]) expect((await post(key)).status).toBe(202)
 })
 
 describe('a machine that fails', () => {

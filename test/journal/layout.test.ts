@@ -79,7 +79,7 @@ describe('a frame', () => {
   test('says how many records and payloads it holds, and the place of the first', () => {
     const frame = frameOf([valueRecord('[1,2,3]', { kind: 'array', payloads: 3 }), valueRecord('4')], 71)
     const bodyBytes = frame.length - FRAME_HEADER_BYTES
-    expect(readFrame(frame)).toEqual({ kind: 'records', bodyBytes, records: 2, payloads: 4, firstRecord: 71 })
+    expect(readFrame(frame)).toEqual({ kind: 'records', bodyBytes, records: 2, payloads: 4, firstRecord: 71, noted: 0 })
   })
 
   test('is not whole after any flipped bit', () => {

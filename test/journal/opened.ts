@@ -18,6 +18,7 @@ const OPTIONS = {
   compression: 'none',
   objectBytesMax: 1 << 26,
   lineExtraBytes: 100,
+  noteWindowMs: 600_000,
   isStored: async () => false,
 } as const
 

@@ -1,0 +1,150 @@
+/**
+ * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): within a window a request sent again gets the first
+ * one's answer and stores nothing. Keys are kept with their records, so that the window survives a crash.
+ */
+
+import { createHash } from 'node:crypto'
+import type { RememberedNote } from '../journal/journal.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Refusal } from './problem.ts'
+
+/** The longest key, in characters. */
+export const KEY_LENGTH_MAX = 255
+
+/** An answer that is given again. */
+export interface KeptAnswer {
+  status: number
+  body: string
+}
+
+/** The bounds. */
+export interface IdempotencyOptions {
+  windowMs: number
+  keysMax: number
+}
+
+/** What the first request of a key is in the end: its answer, or why there is none. */
+type Outcome = { kind: 'answer'; answer: KeptAnswer } | { kind: 'refusal'; refusal: Refusal }
+
+/** The first request with a key, as its repeats see it. */
+class First {
+  readonly print: string
+  readonly sinceMs: number
+  answer: KeptAnswer | undefined
+  waiting: ((outcome: Outcome) => void)[] = []
+
+  constructor(print: string, sinceMs: number, answer?: KeptAnswer) {
+    this.print = print
+    this.sinceMs = sinceMs
+    this.answer = answer
+  }
+}
+
+/** What a request with a key is. */
+export type Turn =
+  /** The first: go on, and tell how it ended. */
+  | { kind: 'first'; note: Uint8Array; ended: (outcome: Outcome) => void }
+  /** A repeat: `told` is called with the first one's outcome, perhaps at once. */
+  | { kind: 'repeat'; told: (tell: (outcome: Outcome) => void) => void }
+  | { kind: 'refused'; refusal: Refusal }
+
+/** The keys of the window, in the order they came. */
+export class Idempotency {
+  readonly #options: IdempotencyOptions
+  readonly #clock: Clock
+  readonly #firsts = new Map<string, First>()
+
+  constructor(options: IdempotencyOptions, clock: Clock) {
+    this.#options = options
+    this.#clock = clock
+  }
+
+  /** Takes over what earlier processes kept: what was answered then is answered again, as of the disk. */
+  remember(notes: readonly RememberedNote[]): void {
+    for (const { note, receipt, payloads, receivedAtMs } of [...notes].sort(byTime)) {
+      const { key, print, more } = JSON.parse(note) as KeyNote
+      const body = `{"receipt":"${receipt}","accepted":${payloads},"ack":"disk"${more}}`
+      this.#firsts.set(key, new First(print, receivedAtMs, { status: 202, body }))
+    }
+  }
+
+  /** Looks a request up. `more` is what its answer says beside receipt and count: it is kept with the record. */
+  begin(header: string, path: string, body: Uint8Array, more: string): Turn {
+    const key = keyIn(header)
+    if (key === undefined) {
+      const detail = `Idempotency-Key takes 1 to ${KEY_LENGTH_MAX} printable ASCII characters`
+      return { kind: 'refused', refusal: { code: 'idempotency_key_invalid', detail } }
+    }
+    this.#forgetOld()
+    const print = createHash('sha256').update(path).update('\0').update(body).digest('base64').slice(0, 24)
+    const before = this.#firsts.get(key)
+    if (before) return before.print === print ? repeatOf(before) : { kind: 'refused', refusal: reused(key) }
+    const { keysMax } = this.#options
+    if (this.#firsts.size >= keysMax) return { kind: 'refused', refusal: this.#full() }
+    const first = new First(print, this.#clock.nowMs())
+    this.#firsts.set(key, first)
+    const note: KeyNote = { key, print, more }
+    return {
+      kind: 'first',
+      note: Buffer.from(JSON.stringify(note)),
+      ended: (outcome) => {
+        if (outcome.kind === 'answer') first.answer = outcome.answer
+        // Nothing was kept under it: the next request with this key is a first one again.
+        else this.#firsts.delete(key)
+        for (const tell of first.waiting.splice(0)) tell(outcome)
+      },
+    }
+  }
+
+  #forgetOld(): void {
+    const oldestMs = this.#clock.nowMs() - this.#options.windowMs
+    for (const [key, first] of this.#firsts) {
+      if (first.sinceMs > oldestMs) break
+      // One that is under way since then is in nobody's window; its repeats still wait for it.
+      if (!first.answer) continue
+      this.#firsts.delete(key)
+    }
+  }
+
+  #full(): Refusal {
+    const { keysMax, windowMs } = this.#options
+    const oldest = this.#firsts.values().next().value
+    const waitMs = (oldest?.sinceMs ?? 0) + windowMs - this.#clock.nowMs()
+    const retryAfterSeconds = Math.min(60, Math.max(1, Math.ceil(waitMs / 1000)))
+    const detail = `${keysMax} keys are remembered, and no more are (--idempotency-keys-max)`
+    return { code: 'idempotency_full', detail, retryAfterSeconds }
+  }
+}
+
+/** What is kept with a record. */
+interface KeyNote {
+  key: string
+  print: string
+  /** More of the answer, `,"rejected":…`, so that it can be given again. */
+  more: string
+}
+
+function repeatOf(first: First): Turn {
+  return {
+    kind: 'repeat',
+    told(tell) {
+      if (first.answer) tell({ kind: 'answer', answer: first.answer })
+      else first.waiting.push(tell)
+    },
+  }
+}
+
+function reused(key: string): Refusal {
+  const detail = `'${key}' was the key of another request; a new request needs a new key`
+  return { code: 'idempotency_key_reused', detail }
+}
+
+/** The key, as a structured field's string (in quotes) or bare; undefined when it is neither. */
+function keyIn(header: string): string | undefined {
+  const bare = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)?.[1]?.replace(/\\(.)/g, '$1') ?? header
+  return /^[\x20-\x7e]+$/.test(bare) && bare.length <= KEY_LENGTH_MAX ? bare : undefined
+}
+
+function byTime(a: RememberedNote, b: RememberedNote): number {
+  return a.receivedAtMs - b.receivedAtMs
+}

@@ -1,0 +1,113 @@
+/**
+ * Notes: small texts that senders' records carry, remembered for a while after the record, also when its segment is gone.
+ * A segment with notes gets a file of them (`….notes`, a line each) before it is sealed.
+ */
+
+import { dirname, join } from 'node:path'
+import type { Clock } from '../platform/clock.ts'
+import type { Files } from '../platform/files.ts'
+import type { RememberedNote } from './journal.ts'
+import { segmentDigits } from './name.ts'
+
+const ENDING = '.notes'
+
+/** Keeps a lane's notes. */
+export class NoteKeeper {
+  readonly #files: Files
+  readonly #clock: Clock
+  readonly #directory: string
+  readonly #windowMs: number
+  /** By file: until when it is needed. */
+  readonly #neededUntilMs = new Map<string, number>()
+
+  /** Notes are needed for `windowMs` after their records were received. */
+  constructor(files: Files, clock: Clock, directory: string, windowMs: number) {
+    this.#files = files
+    this.#clock = clock
+    this.#directory = directory
+    this.#windowMs = windowMs
+  }
+
+  /** What earlier processes left that is still needed; the rest is removed. */
+  async load(): Promise<RememberedNote[]> {
+    const remembered: RememberedNote[] = []
+    for (const name of await this.#files.list(this.#directory)) {
+      if (!isNotesName(name)) continue
+      const path = join(this.#directory, name)
+      const notes = await readNotes(this.#files, path)
+      this.#neededUntilMs.set(path, this.#until(notes))
+      for (const note of notes) if (note.receivedAtMs + this.#windowMs > this.#clock.nowMs()) remembered.push(note)
+    }
+    await this.prune()
+    return remembered
+  }
+
+  /** Makes a segment's notes durable, before the segment is sealed. May be repeated. */
+  async write(segment: number, notes: readonly RememberedNote[]): Promise<void> {
+    if (notes.length === 0) return
+    const path = await writeNotes(this.#files, this.#directory, segment, notes)
+    this.#neededUntilMs.set(path, this.#until(notes))
+    await this.prune()
+  }
+
+  /** Removes files whose notes are all too old. */
+  async prune(): Promise<void> {
+    const nowMs = this.#clock.nowMs()
+    for (const [path, untilMs] of this.#neededUntilMs) {
+      if (untilMs > nowMs) continue
+      this.#neededUntilMs.delete(path)
+      await this.#files.remove(path)
+    }
+  }
+
+  #until(notes: readonly RememberedNote[]): number {
+    return notes.reduce((latest, { receivedAtMs }) => Math.max(latest, receivedAtMs), 0) + this.#windowMs
+  }
+}
+
+/** Whether a file's name is that of notes. */
+export function isNotesName(name: string): boolean {
+  return /^\d{16}\.notes$/.test(name)
+}
+
+/** Writes a segment's notes and makes them durable; returns the file's path. */
+export async function writeNotes(
+  files: Files,
+  directory: string,
+  segment: number,
+  notes: readonly RememberedNote[],
+): Promise<string> {
+  const path = join(directory, segmentDigits(segment) + ENDING)
+  const file = await files.open(path, 'replace')
+  try {
+    await file.write(Buffer.from(notes.map((note) => `${JSON.stringify(note)}\n`).join('')), 0)
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+  await files.syncDirectory(dirname(path))
+  return path
+}
+
+async function readNotes(files: Files, path: string): Promise<RememberedNote[]> {
+  const bytes = Buffer.alloc((await files.sizeOf(path)) ?? 0)
+  const file = await files.open(path, 'read')
+  let done = 0
+  try {
+    for (let count = -1; done < bytes.length && count !== 0; done += count) {
+      count = await file.read(bytes.subarray(done), done)
+    }
+  } finally {
+    await file.close()
+  }
+  return bytes.toString('utf8', 0, done).split('\n').flatMap(parseLine)
+}
+
+/** A line that a crash cut belongs to a file that recovery writes anew. */
+function parseLine(line: string): RememberedNote[] {
+  try {
+    return line === '' ? [] : [JSON.parse(line) as RememberedNote]
+  } catch {
+    return []
+  }
+}
