@@ -199,7 +199,7 @@ export const OPTIONS = {
     min: 1000,
     max: 86_400_000,
     value: 'TIME',
-    what: 'For how long a request sent again with the same Idempotency-Key gets the first answer and stores nothing.',
+    what: 'For how long a repeat with the same Idempotency-Key gets the first answer and stores nothing.',
   },
   idempotencyKeysMax: {
     kind: 'count',
