@@ -1,11 +1,12 @@
 /** A stand-in for S3 that checks every request, its signature included, and answers what a test tells it to. */
 
-import { createHash, createHmac } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { OutgoingObject } from '../../src/destination/destination.ts'
 import { s3Destination } from '../../src/destination/s3.ts'
 import { type AwsKeys, type KeysProvider, S3Credentials } from '../../src/destination/s3-credentials.ts'
 import type { S3Place } from '../../src/destination/s3-options.ts'
 import type { Clock, Timer } from '../../src/platform/clock.ts'
+import { rfc3986, signatureOf } from '../sigv4.ts'
 
 export const KEYS: AwsKeys = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' }
 
@@ -92,38 +93,18 @@ async function examine(request: Request, keysOf: (id: string) => AwsKeys): Promi
   const { method, headers } = request
   const path = new URL(request.url).pathname
   const body = new Uint8Array(await request.arrayBuffer())
-  const authorization = headers.get('authorization') ?? ''
-  const parts = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/([^,]+), SignedHeaders=([^,]+), Signature=([0-9a-f]{64})$/.exec(
-    authorization,
-  )
-  const [, accessKeyId = '', scope = '', signed = '', signature = ''] = parts ?? []
-  const signedHeaders = signed.split(';')
   const sha256 = createHash('sha256').update(body).digest()
-  const [date = '', region = '', service = ''] = scope.split('/')
+  const signature = signatureOf({ method, path, headers, sha256 })
+  const { accessKeyId = '', scope = '', signedHeaders = [] } = signature ?? {}
+  const region = scope.split('/')[1] ?? ''
   const time = headers.get('x-amz-date') ?? ''
-
-  // SigV4 as its specification writes it down, sharing no code with what it checks.
-  const canonical = [
-    method,
-    rfc3986(decodeURIComponent(path)),
-    '',
-    ...signedHeaders.map((name) => `${name}:${(headers.get(name) ?? '').trim().replace(/ +/g, ' ')}`),
-    '',
-    signed,
-    sha256.toString('hex'),
-  ].join('\n')
-  const digest = createHash('sha256').update(canonical).digest('hex')
-  const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest()
-  const secret = `AWS4${keysOf(accessKeyId).secretAccessKey}`
-  const signingKey = [date, region, service, 'aws4_request'].reduce<string | Buffer>(hmac, secret)
-  const expected = hmac(signingKey, ['AWS4-HMAC-SHA256', time, scope, digest].join('\n')).toString('hex')
 
   const checks: [string, boolean][] = [
     ['method', method === 'PUT'],
-    ['authorization', parts !== null],
-    ['signature', signature === expected],
+    ['authorization', signature !== undefined],
+    ['signature', signature?.isBy(keysOf(accessKeyId).secretAccessKey) === true],
     ['scope', scope === `${time.slice(0, 8)}/${region}/s3/aws4_request`],
-    ['sorted signed headers', signed === signedHeaders.toSorted().join(';')],
+    ['sorted signed headers', signedHeaders.join() === signedHeaders.toSorted().join()],
     ['content-sha256', headers.get('x-amz-content-sha256') === sha256.toString('hex')],
     ['checksum-sha256', headers.get('x-amz-checksum-sha256') === sha256.toString('base64')],
     ['if-none-match', headers.get('if-none-match') === '*'],
@@ -134,15 +115,6 @@ async function examine(request: Request, keysOf: (id: string) => AwsKeys): Promi
   const problems = checks.filter(([, good]) => !good).map(([name]) => name)
   const key = decodeURIComponent(path).replace(/^\/logs\//, '')
   return { key, headers, body, signedHeaders, accessKeyId, problems }
-}
-
-function rfc3986(path: string): string {
-  const bytes = [...new TextEncoder().encode(path)]
-  const plain = /[A-Za-z0-9/_.~-]/
-  return bytes
-    .map((byte) => String.fromCharCode(byte))
-    .map((char) => (plain.test(char) ? char : `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`))
-    .join('')
 }
 
 /** A certificate for 127.0.0.1 that nobody signed but itself, good for nothing but showing that it is refused. */
