@@ -33,8 +33,8 @@ type Fault = (typeof FAULTS)[number]
 export class FaultProxy implements AsyncDisposable {
   /** How many requests were treated in which way. */
   readonly counts = Object.fromEntries(['passed', ...FAULTS].map((way) => [way, 0])) as Record<'passed' | Fault, number>
-  /** Called when a request has arrived, and when the store has taken one and nobody knows yet. */
-  onPut: (moment: 'seen' | 'stored') => void = () => {}
+  /** Called, and waited for, when a request has arrived, and when the store has taken one and nobody knows yet. */
+  onPut: (moment: 'seen' | 'stored') => void | Promise<void> = () => {}
   readonly #target: URL
   readonly #random: Seeded
   readonly #sockets = new Set<Socket>()
@@ -99,7 +99,7 @@ export class FaultProxy implements AsyncDisposable {
   async #treat(request: Buffer, client: Socket): Promise<void> {
     const fault = this.#random.chance(this.#rate) ? this.#random.pick(FAULTS) : undefined
     this.counts[fault ?? 'passed'] += 1
-    this.onPut('seen')
+    await this.onPut('seen')
     switch (fault) {
       case undefined:
         return this.#answer(client, await this.#pass(request))
@@ -158,7 +158,7 @@ export class FaultProxy implements AsyncDisposable {
       store.on('error', reject)
       store.on('close', () => reject(new Error('the store ended the connection')))
     })
-    if (answer.toString('latin1', 0, 12) === 'HTTP/1.1 200') this.onPut('stored')
+    if (answer.toString('latin1', 0, 12) === 'HTTP/1.1 200') await this.onPut('stored')
     return answer
   }
 }
