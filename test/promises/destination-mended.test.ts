@@ -49,7 +49,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     mend: (store) => store.buckets.add(BUCKET),
   },
   'a clock that is 20 minutes off': {
-    reason: /403 RequestTimeTooSkewed: .*This machine's clock is 1(199|200|201) s behind the store's/,
+    reason: /403 RequestTimeTooSkewed: .*This machine's clock is 1(19|20)\d s behind the store's/,
     spoil: (store) => {
       store.clockAheadMs = 20 * 60_000
     },
@@ -60,35 +60,39 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 }
 
 // At the same time: most of it is waiting for the second that a parked delivery takes to look again.
-test.concurrent.each(Object.entries(FAULTS))('%s: kept, said, resumed by itself', async (_name, fault) => {
-  using scratch = new Scratch()
-  await using store = new S3Store()
-  fault.spoil(store, scratch)
-  const args = ['--data', scratch.at('data'), '--to', `s3://${BUCKET}/mended`, '--linger', '20ms']
-  const env = fault.env?.(store, scratch) ?? s3Env(store.endpoint)
-  await using millrace = await Millrace.start(args, env)
-  const ledger = new Ledger(seeded(1))
-  expect(await ready(millrace)).toEqual({ status: 200, detail: undefined })
+test.concurrent.each(Object.entries(FAULTS))(
+  '%s: kept, said, resumed by itself',
+  async (_name, fault) => {
+    using scratch = new Scratch()
+    await using store = new S3Store()
+    fault.spoil(store, scratch)
+    const args = ['--data', scratch.at('data'), '--to', `s3://${BUCKET}/mended`, '--linger', '20ms']
+    const env = fault.env?.(store, scratch) ?? s3Env(store.endpoint)
+    await using millrace = await Millrace.start(args, env)
+    const ledger = new Ledger(seeded(1))
+    expect(await ready(millrace)).toEqual({ status: 200, detail: undefined })
 
-  await ledger.post(millrace.url)
-  await millrace.printed(/error: parked/)
-  expect(await ready(millrace)).toEqual({ status: 503, detail: expect.stringMatching(fault.reason) })
-  expect(millrace.output).toMatch(fault.reason)
-  // Intake knows nothing of it. The second object is parked, too: whoever resumes does so by looking again.
-  await ledger.post(millrace.url)
-  await millrace.printed(/parked, (\S+):.*parked, (?!\1)\S+:/s)
-  expect(store.objects.size).toBe(0)
+    await ledger.post(millrace.url)
+    await millrace.printed(/error: parked/)
+    expect(await ready(millrace)).toEqual({ status: 503, detail: expect.stringMatching(fault.reason) })
+    expect(millrace.output).toMatch(fault.reason)
+    // Intake knows nothing of it. The second object is parked, too: whoever resumes does so by looking again.
+    await ledger.post(millrace.url)
+    await millrace.printed(/parked, (\S+):.*parked, (?!\1)\S+:/s)
+    expect(store.objects.size).toBe(0)
 
-  fault.mend(store, scratch)
-  await millrace.printed(/the destination takes objects again/)
-  expect(await ready(millrace)).toEqual({ status: 200, detail: undefined })
-  expect(store.objects.size).toBe(2)
-  await ledger.run(millrace.url, 2, () => ledger.kept.size >= 20)
-  expect(await millrace.stop()).toEqual({ code: 0, signal: null })
-  expect(ledger.unkept).toEqual([])
-  expect(store.wrongs).toEqual([])
-  ledger.expectKept(store.lines())
-})
+    fault.mend(store, scratch)
+    await millrace.printed(/the destination takes objects again/)
+    expect(await ready(millrace)).toEqual({ status: 200, detail: undefined })
+    expect(store.objects.size).toBe(2)
+    await ledger.run(millrace.url, 2, () => ledger.kept.size >= 20)
+    expect(await millrace.stop()).toEqual({ code: 0, signal: null })
+    expect(ledger.unkept).toEqual([])
+    expect(store.wrongs).toEqual([])
+    ledger.expectKept(store.lines())
+  },
+  30_000,
+)
 
 async function ready({ url }: Millrace): Promise<{ status: number; detail: string | undefined }> {
   const response = await fetch(`${url}/readyz`)

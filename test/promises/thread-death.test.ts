@@ -65,7 +65,7 @@ test('threads that die while objects are put: the jobs are run again by new ones
   expect(store.answers.get('PreconditionFailed')).toBe(1)
   expect(store.wrongs).toEqual([])
   ledger.expectKept(store.lines())
-})
+}, 30_000)
 
 test('a thread that cannot start is started again at each try, after a pause, until it can', async () => {
   using scratch = new Scratch()
