@@ -26,8 +26,12 @@ export function lockFile(path: string): FileLock | { heldBy: string } {
     fs.closeSync(fd)
     return { heldBy }
   }
-  fs.ftruncateSync(fd, 0)
-  fs.writeSync(fd, `${process.pid}\n`, 0)
+  try {
+    // Over what stands there, and only then cut: a full disk may not give back a block that was let go of.
+    fs.ftruncateSync(fd, fs.writeSync(fd, `${process.pid}\n`, 0))
+  } catch {
+    // It is for a message alone. A start on a full disk must not fail for want of it: delivering is what makes room.
+  }
   return { release: () => fs.closeSync(fd) }
 }
 
