@@ -101,41 +101,45 @@ const SPOILS: Readonly<Record<string, (lane: string) => Spoiled>> = {
   },
 }
 
-test.each(Object.entries(SPOILS))('%s', async (_name, spoil) => {
-  using scratch = new Scratch()
-  cpSync(made.at('data'), scratch.at('data'), { recursive: true })
-  const lane = scratch.at('data/lane-0')
-  const { damaged = [], setAside, says } = spoil(lane)
-  const found = setAside && readFileSync(`${lane}/${setAside.segment}`).subarray(setAside.offset, setAside.end)
-  const others = readdirSync(lane).filter((name) => !/^\d{16}\.(open|sealed)$/.test(name))
-  {
-    await using millrace = await Millrace.start(['--data', scratch.at('data')])
-    expect((await fetch(`${millrace.url}/healthz`)).status).toBe(200)
-    expect((await millrace.post('/payloads', 'application/json', NEW)).status).toBe(202)
-    expect(await millrace.stop()).toEqual({ code: 0, signal: null })
-    for (const words of says) expect(millrace.output).toMatch(words)
-    expect(millrace.output.match(/(error|warning): .*/g) ?? []).toHaveLength(says.length)
-    expect(millrace.output).toContain('stopped; everything accepted is stored')
-  }
-  const lines = readObjectsIn(scratch.at('data/objects'))
-  const old = lines.filter(({ payload }) => payload !== NEW)
-  expect(lines.length - old.length).toBe(1)
-  ledger.expectKept(old, damaged)
+test.each(Object.entries(SPOILS))(
+  '%s',
+  async (_name, spoil) => {
+    using scratch = new Scratch()
+    cpSync(made.at('data'), scratch.at('data'), { recursive: true })
+    const lane = scratch.at('data/lane-0')
+    const { damaged = [], setAside, says } = spoil(lane)
+    const found = setAside && readFileSync(`${lane}/${setAside.segment}`).subarray(setAside.offset, setAside.end)
+    const others = readdirSync(lane).filter((name) => !/^\d{16}\.(open|sealed)$/.test(name))
+    {
+      await using millrace = await Millrace.start(['--data', scratch.at('data')])
+      expect((await fetch(`${millrace.url}/healthz`)).status).toBe(200)
+      expect((await millrace.post('/payloads', 'application/json', NEW)).status).toBe(202)
+      expect(await millrace.stop()).toEqual({ code: 0, signal: null })
+      for (const words of says) expect(millrace.output).toMatch(words)
+      expect(millrace.output.match(/(error|warning): .*/g) ?? []).toHaveLength(says.length)
+      expect(millrace.output).toContain('stopped; everything accepted is stored')
+    }
+    const lines = readObjectsIn(scratch.at('data/objects'))
+    const old = lines.filter(({ payload }) => payload !== NEW)
+    expect(lines.length - old.length).toBe(1)
+    ledger.expectKept(old, damaged)
 
-  if (setAside && found) {
-    const [copy = '', ...more] = readdirSync(`${lane}/corrupt`)
-    expect(more).toEqual([])
-    expect(copy).toBe(`${setAside.segment.slice(0, 16)}-${setAside.offset}.bytes`)
-    expect(readFileSync(`${lane}/corrupt/${copy}`).equals(found)).toBe(true)
-  }
-  const left = readdirSync(lane).filter((name) => name !== 'corrupt' && !name.endsWith('.open'))
-  expect(left.sort()).toEqual(others.sort())
+    if (setAside && found) {
+      const [copy = '', ...more] = readdirSync(`${lane}/corrupt`)
+      expect(more).toEqual([])
+      expect(copy).toBe(`${setAside.segment.slice(0, 16)}-${setAside.offset}.bytes`)
+      expect(readFileSync(`${lane}/corrupt/${copy}`).equals(found)).toBe(true)
+    }
+    const left = readdirSync(lane).filter((name) => name !== 'corrupt' && !name.endsWith('.open'))
+    expect(left.sort()).toEqual(others.sort())
 
-  await using again = await Millrace.start(['--data', scratch.at('data')])
-  expect(await again.stop()).toEqual({ code: 0, signal: null })
-  // Reported once: it is in `corrupt` now. What others have put there stands there still.
-  expect(again.output.match(/(error|warning): .*/g) ?? []).toHaveLength(others.length)
-}, 30_000)
+    await using again = await Millrace.start(['--data', scratch.at('data')])
+    expect(await again.stop()).toEqual({ code: 0, signal: null })
+    // Reported once: it is in `corrupt` now. What others have put there stands there still.
+    expect(again.output.match(/(error|warning): .*/g) ?? []).toHaveLength(others.length)
+  },
+  30_000,
+)
 
 test('a segment of a newer version: the start is refused, nothing is changed, and nothing is lost', async () => {
   using scratch = new Scratch()
