@@ -2,7 +2,7 @@
 
 import { dirname } from 'node:path'
 import type { Destination, OutgoingObject } from '../destination/destination.ts'
-import type { SegmentHeader } from '../journal/layout.ts'
+import type { Compression, SegmentHeader } from '../journal/layout.ts'
 import { parseSegmentName, receiptPrefix } from '../journal/name.ts'
 import { readHeader, readPieces } from '../journal/reader.ts'
 import { readRecords, recordBytes, type StoredRecord } from '../journal/record.ts'
@@ -12,7 +12,7 @@ import type { DeadLetter, LedgerObject } from '../observe/ledger.ts'
 import type { OpenFile } from '../platform/files.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ChunkPool } from './chunk-pool.ts'
-import { createCompressor } from './compressor.ts'
+import type { Compressor } from './compressor.ts'
 import { bury } from './dead-letter.ts'
 import { ObjectEncoder, PayloadSpans } from './encode.ts'
 import { LineRuns } from './line-runs.ts'
@@ -29,6 +29,8 @@ export interface DeliveryContext {
   destination: Destination
   /** Whose turn it is to encode: one at a time keeps memory flat. */
   turn: Turn
+  /** `createCompressor`: work of other threads, as little under this one's control as the disk. */
+  compress: (compression: Compression) => Compressor
   /** Memory for lines before they are compressed. */
   chunks: ChunkPool
   /** The bytes of finished objects that are being put or wait for another try. */
@@ -171,7 +173,7 @@ class Delivery {
   #objectFor(key: string, header: SegmentHeader, record: StoredRecord): OpenObject {
     let object = this.#open.get(key)
     if (!object) {
-      const encoder = new ObjectEncoder(createCompressor(header.compression), this.#context.chunks)
+      const encoder = new ObjectEncoder(this.#context.compress(header.compression), this.#context.chunks)
       object = {
         encoder,
         runs: new LineRuns(),

@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { openPlace } from '../destination/place.ts'
 import { systemPlatform } from '../platform/platform.ts'
 import { ChunkPool } from './chunk-pool.ts'
+import { createCompressor } from './compressor.ts'
 import { type DeliveryContext, deliver } from './deliver.ts'
 import { CHUNK_BYTES } from './encode.ts'
 import type { DeliverMessage, ThreadMessage, ThreadStart } from './messages.ts'
@@ -17,6 +18,7 @@ const context: DeliveryContext = {
   platform: systemPlatform,
   destination: openPlace(start.place, systemPlatform, process.env),
   turn: new Turn(),
+  compress: createCompressor,
   // Two for each object being encoded; more than one at a time only around a full hour or with many sources.
   chunks: new ChunkPool(CHUNK_BYTES, 8),
   parking: new Parking(systemPlatform.clock),

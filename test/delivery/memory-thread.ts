@@ -1,6 +1,7 @@
 /** A delivery thread in memory: a destination that keeps what it is given, and segments on a disk made for a test. */
 
 import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
+import { createCompressor } from '../../src/delivery/compressor.ts'
 import { type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
 import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
 import { Parking } from '../../src/delivery/parking.ts'
@@ -66,6 +67,7 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
     platform,
     destination,
     turn: new Turn(),
+    compress: createCompressor,
     chunks: new ChunkPool(CHUNK_BYTES, 2),
     bodies: new ByteBudget(bodyBytesMax),
     parking: new Parking(platform.clock),
