@@ -1,0 +1,148 @@
+/** What has to be true: every record that was asked to be kept, what its sender was told, and what has been stored of it. */
+
+import type { AppendRefusal } from '../../src/journal/journal.ts'
+import { receiptPrefix } from '../../src/journal/name.ts'
+import { readHeader, readPieces } from '../../src/journal/reader.ts'
+import { readRecords } from '../../src/journal/record.ts'
+import type { OpenFile } from '../../src/platform/files.ts'
+import { readObject } from '../objects.ts'
+import type { Disk } from './disk.ts'
+import type { SentRecord } from './records.ts'
+import type { World } from './world.ts'
+
+/** One record and its history. */
+export interface Sent {
+  record: SentRecord
+  isAnswered: boolean
+  /** From its answer, or from the lines it is stored in. */
+  receipt: string | undefined
+  /** Which of its payloads are stored. */
+  stored: Set<number>
+}
+
+/** The memory of a run. What it finds wrong it reports to the world. */
+export class Model {
+  acked = 0
+  ackedPayloads = 0
+  storedPayloads = 0
+  readonly sent: Sent[] = []
+  readonly #payloads = new Map<string, { sent: Sent; index: number }>()
+  readonly #byReceipt = new Map<string, Sent>()
+  /** Acknowledged, and not all of it stored. */
+  readonly #owed = new Set<Sent>()
+  readonly #world: World
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  send(record: SentRecord): Sent {
+    const sent: Sent = { record, isAnswered: false, receipt: undefined, stored: new Set() }
+    this.sent.push(sent)
+    for (const [index, text] of record.texts.entries()) this.#payloads.set(text, { sent, index })
+    return sent
+  }
+
+  kept(sent: Sent, receipt: string): void {
+    this.#answer(sent, receipt)
+    this.#name(sent, receipt)
+    this.acked += 1
+    this.ackedPayloads += sent.record.payloads
+    if (sent.stored.size < sent.record.payloads) this.#owed.add(sent)
+  }
+
+  refused(sent: Sent, refusal: AppendRefusal): void {
+    this.#answer(sent, refusal)
+  }
+
+  /** An object is at the destination: each line is a payload that was sent, in every part of it, for the first time. */
+  stored(name: string, body: Uint8Array): void {
+    for (const line of readObject(name, body)) {
+      const { receipt, index, payload } = line
+      const at = `${name}: ${receipt}, ${index}`
+      const found = this.#payloads.get(payload)
+      if (!found) return this.#world.breach(`${at}: nobody sent ${payload.slice(0, 100)}`)
+      const { sent } = found
+      const { source, version, receivedAtMs } = sent.record
+      this.#expect(!sent.stored.has(index), `${at} is stored twice`)
+      this.#expect(index === found.index, `${at} should have the index ${found.index}`)
+      this.#expect(line.source === source, `${at} should be of ${source}`)
+      this.#expect(line.received_at === new Date(receivedAtMs).toISOString(), `${at} should be of ${receivedAtMs}`)
+      this.#expect(line.version === (version && JSON.parse(version)), `${at} should have the version ${version}`)
+      this.#expect(name.startsWith(`${source}/date=${line.received_at.slice(0, 10)}/`), `${at} is in the wrong place`)
+      this.#name(sent, receipt)
+      sent.stored.add(index)
+      this.storedPayloads += 1
+      if (sent.stored.size === sent.record.payloads) this.#owed.delete(sent)
+    }
+  }
+
+  /** All that was acknowledged is stored or can be read in the journal. */
+  async checkKept(disk: Disk, lane: string): Promise<void> {
+    if (this.#owed.size === 0) return
+    const found = await receiptsOn(disk, lane)
+    for (const { receipt } of this.#owed) {
+      this.#expect(found.has(receipt ?? ''), `${receipt} was acknowledged, and is neither stored nor in the journal`)
+    }
+  }
+
+  /** All that was acknowledged is stored. */
+  checkStored(): void {
+    for (const { receipt, stored, record } of this.#owed) {
+      this.#world.breach(`${stored.size} of ${record.payloads} payloads of ${receipt} were stored in the end`)
+    }
+  }
+
+  #answer(sent: Sent, answer: string): void {
+    this.#expect(!sent.isAnswered, `${answer} is a second answer to one record`)
+    sent.isAnswered = true
+  }
+
+  #name(sent: Sent, receipt: string): void {
+    if (sent.receipt === receipt) return
+    this.#expect(sent.receipt === undefined, `${receipt} was called ${sent.receipt} before`)
+    this.#expect(!this.#byReceipt.has(receipt), `${receipt} names two records`)
+    this.#byReceipt.set(receipt, sent)
+    sent.receipt = receipt
+  }
+
+  #expect(isTrue: boolean, otherwise: string): void {
+    if (!isTrue) this.#world.breach(otherwise)
+  }
+}
+
+/** The receipts of all records that can be read in a lane's segments. */
+async function receiptsOn(disk: Disk, lane: string): Promise<Set<string>> {
+  const receipts = new Set<string>()
+  for (const name of disk.list(lane)) {
+    const content = disk.file(`${lane}/${name}`)?.content.view()
+    if (!content || !/\.(open|sealed)$/.test(name)) continue
+    const file = readOnly(content)
+    const header = await readHeader(file)
+    if (header.kind !== 'header') continue
+    const prefix = receiptPrefix(header.header)
+    for await (const piece of readPieces(file)) {
+      if (piece.kind !== 'frame' || piece.header.kind !== 'records') continue
+      let place = piece.header.firstRecord
+      for (const _ of readRecords(piece.body)) receipts.add(prefix + place++)
+    }
+  }
+  return receipts
+}
+
+/** Bytes as an open file, without faults and without time. */
+function readOnly(content: Uint8Array): OpenFile {
+  const refuse = () => Promise.reject(new Error('this file can only be read'))
+  return {
+    async read(into, position) {
+      const piece = content.subarray(position, position + into.length)
+      into.set(piece)
+      return piece.length
+    },
+    size: async () => content.length,
+    write: refuse,
+    datasync: refuse,
+    truncate: refuse,
+    close: async () => {},
+  }
+}

@@ -1,0 +1,188 @@
+/** One run: lives one after the other on one disk and one destination, and after each the question whether all is kept. */
+
+import type { Seeded } from '../seeded.ts'
+import { Disk } from './disk.ts'
+import { FaultyDestination } from './faulty-destination.ts'
+import { DiskFaults } from './faulty-files.ts'
+import { LANE, Life, type Seams, type Surroundings } from './life.ts'
+import { Model } from './model.ts'
+import { drawLastPlan, drawPlan, type Plan } from './plan.ts'
+import { Records } from './records.ts'
+import { Breach, magnitude, World } from './world.ts'
+
+/** With the destination mended and the disk well, everything is stored after so long. */
+const DRAIN_MS_MAX = 3_600_000
+const LIVES_MAX = 14
+/** Every so many events: adding up a directory takes longer than most of them. */
+const BYTES_CHECKED_EVERY = 20
+
+/** What a run covered. */
+export interface Coverage {
+  simulatedMs: number
+  /** How often what happened: endings of lives, faults, puts. */
+  counts: Map<string, number>
+}
+
+/** What came of a run. */
+export interface RunResult {
+  seed: number
+  digest: number
+  /** The promise that wasn't kept. */
+  breach: string | undefined
+  coverage: Coverage
+}
+
+/** Runs a seed. The same seed does the same, event by event. */
+export async function simulate(seed: number, print?: (line: string) => void, seams: Seams = {}): Promise<RunResult> {
+  const run = new Run(seed, print, seams)
+  let breach: string | undefined
+  try {
+    await run.run()
+  } catch (error) {
+    breach = error instanceof Breach ? error.message : error instanceof Error ? error.stack : String(error)
+  }
+  return { seed, digest: run.world.digest, breach, coverage: run.coverage() }
+}
+
+class Run {
+  readonly world: World
+  readonly #around: Surroundings
+  readonly #random: Seeded
+  readonly #records: Records
+  readonly #counts = new Map<string, number>()
+  #lives = 0
+
+  constructor(seed: number, print: ((line: string) => void) | undefined, seams: Seams) {
+    const world = new World(seed, print)
+    const model = new Model(world)
+    this.world = world
+    this.#random = world.fork()
+    this.#records = new Records(world.fork(), this.#random.chance(0.03) ? 10 : 0)
+    const destination = new FaultyDestination(world, (name, body) => model.stored(name, body))
+    this.#around = { world, model, destination, disk: new Disk(), faults: new DiskFaults(world), seams }
+  }
+
+  async run(): Promise<void> {
+    const { model, disk, destination } = this.#around
+    for (let left = 1 + this.#random.below(LIVES_MAX); left > 0; left--) {
+      await this.#live(drawPlan(this.#random))
+      await this.#pause()
+    }
+    this.#around.faults.heal()
+    destination.heal()
+    await this.#live(drawLastPlan(this.#random))
+    model.checkStored()
+    destination.checkUnchanged()
+    const left = disk.list(LANE).filter((name) => name.endsWith('.sealed'))
+    if (left.length > 0) this.world.breach(`${left} is left`)
+    this.world.stopAtBreach()
+  }
+
+  coverage(): Coverage {
+    const { model, destination, faults } = this.#around
+    const counts = new Map(this.#counts)
+    for (const [fault, count] of faults.hits) counts.set(`disk: ${fault}`, count)
+    for (const [answer, count] of destination.hits) counts.set(`put: ${answer}`, count)
+    counts.set('records sent', model.sent.length)
+    counts.set('records acknowledged', model.acked)
+    counts.set('payloads acknowledged', model.ackedPayloads)
+    counts.set('payloads stored', model.storedPayloads)
+    counts.set('objects', destination.objects.size)
+    return { simulatedMs: this.world.nowMs, counts }
+  }
+
+  async #live(plan: Plan): Promise<void> {
+    const { world } = this
+    const { disk, faults, model } = this.#around
+    const life = new Life(++this.#lives, plan.options, this.#around)
+    const faultsBefore = hitsOf(faults)
+    this.#schedule(life, plan)
+    life.start()
+    let looks = 0
+    const check = () => {
+      life.checkPayloads()
+      if (++looks % BYTES_CHECKED_EVERY === 0 && hitsOf(faults) === faultsBefore) life.checkBytes()
+    }
+    await world.runUntil(() => life.ended !== undefined, check)
+    this.#count(`lives: ${life.ended}`)
+    if (life.ended === 'power lost') disk.losePower(this.#random)
+    await model.checkKept(disk, LANE)
+    world.stopAtBreach()
+  }
+
+  /** The time that somebody needs to start it again. */
+  async #pause(): Promise<void> {
+    let isOver = false
+    this.world.after(magnitude(this.#random, 1, 60_000), () => {
+      isOver = true
+    })
+    await this.world.runUntil(() => isOver)
+  }
+
+  #schedule(life: Life, plan: Plan): void {
+    const { world } = this
+    const { destination, faults } = this.#around
+    destination.faultsPercent = plan.faultsPercent
+    for (const { atMs, what } of plan.bursts) {
+      for (let i = 0; i < what.records; i++) {
+        world.after(atMs + i * what.apartMs, () => life.append(this.#records.next(world.wallMs)), life.strand)
+      }
+    }
+    for (const { atMs, what } of plan.diskFaults) {
+      const { lengthMs, ...fault } = what
+      world.after(atMs, () => faults.add({ ...fault, untilMs: world.nowMs + lengthMs }), life.strand)
+    }
+    for (const { atMs, what } of plan.moods) {
+      world.after(atMs, () => destination.become(what.mood), life.strand)
+      world.after(atMs + what.lengthMs, () => destination.become('well'))
+    }
+    for (const { atMs, what } of plan.clockJumps) {
+      world.after(atMs, () => this.#jump(what), life.strand)
+    }
+    for (const { atMs, what } of plan.threadDeaths) {
+      world.after(atMs, () => this.#endThread(life, what), life.strand)
+    }
+    if (plan.end.kind === 'crash') life.crash = { operationsLeft: plan.end.operations, how: plan.end.how }
+    world.after(plan.lengthMs, () => this.#end(life, plan), life.strand)
+  }
+
+  #end(life: Life, { end, options }: Plan): void {
+    if (end.kind === 'crash') return life.end(end.how)
+    if (end.kind === 'stop') {
+      if (end.crash) life.crash = { operationsLeft: end.crash.operations, how: end.crash.how }
+      return life.stop(end.graceMs)
+    }
+    const { world } = this
+    this.#around.faults.heal()
+    this.#around.destination.heal()
+    world.log(`all is mended`)
+    const failed = () => world.breach(`life ${life.number} has not stored all that it has within an hour`)
+    world.after(DRAIN_MS_MAX + options.lingerMs, failed, life.strand)
+    const look = () => {
+      if (!life.isDrained) return void world.after(options.lingerMs / 4 + 10, look, life.strand)
+      life.stop(DRAIN_MS_MAX)
+    }
+    look()
+  }
+
+  #jump(ms: number): void {
+    this.world.wallOffsetMs += ms
+    this.world.log(`the clock jumps by ${ms.toFixed(0)} ms`)
+    this.#count('clock jumps')
+  }
+
+  #endThread(life: Life, which: number): void {
+    life.endThread(which)
+    this.#count('thread deaths')
+  }
+
+  #count(what: string): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1)
+  }
+}
+
+function hitsOf(faults: DiskFaults): number {
+  let sum = 0
+  for (const count of faults.hits.values()) sum += count
+  return sum
+}
