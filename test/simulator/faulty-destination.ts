@@ -2,6 +2,7 @@
 
 import type { Destination, OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
 import type { Seeded } from '../seeded.ts'
+import type { Model } from './model.ts'
 import { magnitude, type Strand, type World } from './world.ts'
 
 /** What it does with all puts for a while. */
@@ -16,13 +17,13 @@ export class FaultyDestination {
   faultsPercent = 0
   readonly #world: World
   readonly #random: Seeded
-  readonly #onStored: (name: string, body: Uint8Array) => void
+  readonly #model: Model
   #mood: Mood = 'well'
 
-  constructor(world: World, onStored: (name: string, body: Uint8Array) => void) {
+  constructor(world: World, model: Model) {
     this.#world = world
     this.#random = world.fork()
-    this.#onStored = onStored
+    this.#model = model
   }
 
   become(mood: Mood): void {
@@ -87,9 +88,9 @@ export class FaultyDestination {
     const there = this.objects.get(name)
     if (!there) {
       this.objects.set(name, { body, sha256: checksum })
-      this.#onStored(name, body)
+      this.#model.stored(name, body)
     } else if (there.sha256 !== checksum) {
-      this.#world.breach(`${name} was put with two different bodies`)
+      this.#model.repeated(name, there.body, body)
     }
   }
 }

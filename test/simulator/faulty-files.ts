@@ -60,10 +60,11 @@ export class DiskFaults {
   }
 }
 
-/** What an operation does: all of it, or what is left of it when it fails or is cut off. */
+/** What an operation does: all of it, or what is left of it when it is cut off (or fails, if that makes a difference). */
 interface Effect<T> {
   whole(): T
   cut(random: Seeded): void
+  failed?(random: Seeded): void
 }
 
 /** A process that uses the disk. */
@@ -204,7 +205,8 @@ export class FaultyFiles implements Files {
         const code = this.faults.take(operation)
         this.world.log(`${strand.name} ${operation} ${path}${detail}${code ? ` failed ${code}` : ''}`)
         if (code) {
-          effect.cut(this.#random)
+          if (effect.failed) effect.failed(this.#random)
+          else effect.cut(this.#random)
           return reject(systemError(code, path))
         }
         try {
@@ -262,7 +264,9 @@ class OpenedFile implements OpenFile {
     }
     return this.#files.operate('datasync', this.#path, '', {
       whole: () => this.#file.sync(),
-      cut: (random) => {
+      // The process is gone, but nothing failed: the next sync finds all that this one had not written.
+      cut: (random) => void (random.chance(0.5) && this.#file.sync()),
+      failed: (random) => {
         this.#file.failSync(random)
         this.#file.syncFailedIn = process
       },

@@ -14,6 +14,7 @@ import type { World } from './world.ts'
 export interface Sent {
   record: SentRecord
   isAnswered: boolean
+  isKept: boolean
   /** From its answer, or from the lines it is stored in. */
   receipt: string | undefined
   /** Which of its payloads are stored. */
@@ -37,7 +38,7 @@ export class Model {
   }
 
   send(record: SentRecord): Sent {
-    const sent: Sent = { record, isAnswered: false, receipt: undefined, stored: new Set() }
+    const sent: Sent = { record, isAnswered: false, isKept: false, receipt: undefined, stored: new Set() }
     this.sent.push(sent)
     for (const [index, text] of record.texts.entries()) this.#payloads.set(text, { sent, index })
     return sent
@@ -45,6 +46,7 @@ export class Model {
 
   kept(sent: Sent, receipt: string): void {
     this.#answer(sent, receipt)
+    sent.isKept = true
     this.#name(sent, receipt)
     this.acked += 1
     this.ackedPayloads += sent.record.payloads
@@ -74,6 +76,21 @@ export class Model {
       sent.stored.add(index)
       this.storedPayloads += 1
       if (sent.stored.size === sent.record.payloads) this.#owed.delete(sent)
+    }
+  }
+
+  /**
+   * A name that is taken was put with another body. One may only be longer than the other, by records that nobody was
+   * promised: a frame whose sync failed may be there at one start and not at the next.
+   */
+  repeated(name: string, there: Uint8Array, body: Uint8Array): void {
+    const [shorter, longer] = [readObject(name, there), readObject(name, body)].sort((a, b) => a.length - b.length)
+    if (!shorter || !longer) return
+    const isSame = shorter.every((line, i) => Bun.deepEquals(line, longer[i]))
+    this.#expect(isSame && shorter.length < longer.length, `${name} was put with two different bodies`)
+    for (const { receipt, payload } of longer.slice(shorter.length)) {
+      const isPromised = this.#payloads.get(payload)?.sent.isKept
+      this.#expect(!isPromised, `${name} was put with and without ${receipt}, which was acknowledged`)
     }
   }
 

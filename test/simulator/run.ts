@@ -58,7 +58,7 @@ class Run {
     this.world = world
     this.#random = world.fork()
     this.#records = new Records(world.fork(), this.#random.chance(0.03) ? 10 : 0)
-    const destination = new FaultyDestination(world, (name, body) => model.stored(name, body))
+    const destination = new FaultyDestination(world, model)
     this.#around = { world, model, destination, disk: new Disk(), faults: new DiskFaults(world), seams }
   }
 
