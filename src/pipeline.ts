@@ -39,6 +39,9 @@ export interface Pipeline {
   drain(graceMs: number): Promise<void>
 }
 
+/** The pause before a delivered segment that could not be removed is removed again. */
+const REMOVE_PAUSE_MS = 1000
+
 /**
  * Opens the journal and delivers what it seals, with `deliver`, which rejects only when it is ended from outside. What
  * became of a segment is in the ledger before the segment goes; `onOver` hears of it then.
@@ -69,6 +72,17 @@ export async function startPipeline(
     observe,
     (segment) => backlog.add(segment),
   )
+  const removeUntilGone = async (segment: SealedSegment) => {
+    for (;;) {
+      try {
+        return await journal.remove(segment)
+      } catch (error) {
+        // Its payloads are stored; but as long as the file is there, room is kept for its bytes.
+        observe({ kind: 'delivery-crash', reason: `removing a segment: ${error}` })
+        await platform.clock.sleep(REMOVE_PAUSE_MS)
+      }
+    }
+  }
   const pool = new WorkerPool<SealedSegment>(options.maxWorkers, async (segment) => {
     const delivered = await deliver(segment)
     if (delivered.kind === 'stopped') return
@@ -76,7 +90,7 @@ export async function startPipeline(
     await write(outcome)
     // In one turn, so that what is counted never says less or more than what was accepted.
     ledger.count(outcome)
-    const removed = journal.remove(segment)
+    const removed = removeUntilGone(segment)
     backlog.done(segment)
     onOver(segment, outcome)
     const { number, bytes } = segment

@@ -143,8 +143,7 @@ export class FileJournal implements Journal {
   }
 
   async remove(segment: SealedSegment): Promise<void> {
-    this.#holdings.remove(segment)
-    this.payloads -= segment.payloads
+    if (this.#holdings.remove(segment)) this.payloads -= segment.payloads
     await this.#platform.files.remove(segment.path)
     this.bytes -= segment.bytes
   }

@@ -29,11 +29,12 @@ export class Holdings {
     this.#segments.delete(number)
   }
 
-  /** A segment is over. */
-  remove({ number, payloads, recordBytes }: SealedSegment): void {
-    this.#segments.delete(number)
+  /** A segment is over. False when it was already: it counts once. */
+  remove({ number, payloads, recordBytes }: SealedSegment): boolean {
+    if (!this.#segments.delete(number)) return false
     this.pending.payloads -= payloads
     this.pending.bytes -= recordBytes
+    return true
   }
 
   /** Whether this record is here. */

@@ -84,7 +84,7 @@ export interface Journal {
   hasten(delayMs: number): void
   /** Whether this record is durable and waits to be stored. */
   holds(segment: number, tag: string, place: number): boolean
-  /** Forgets a sealed segment, in the same turn, and deletes its file. */
+  /** Forgets a sealed segment, in the same turn, and deletes its file. May be repeated after a rejection. */
   remove(segment: SealedSegment): Promise<void>
   /** Refuses further appends, waits for those under way, seals the open segment and closes it. */
   close(): Promise<void>
