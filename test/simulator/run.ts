@@ -12,7 +12,7 @@ import { Breach, magnitude, World } from './world.ts'
 
 /** With the destination mended and the disk well, everything is stored after so long. */
 const DRAIN_MS_MAX = 3_600_000
-const LIVES_MAX = 14
+const LIVES_MAX = 20
 /** Every so many events: adding up a directory takes longer than most of them. */
 const BYTES_CHECKED_EVERY = 20
 
@@ -35,11 +35,16 @@ export interface RunResult {
 /** Runs a seed. The same seed does the same, event by event. */
 export async function simulate(seed: number, print?: (line: string) => void, seams: Seams = {}): Promise<RunResult> {
   const run = new Run(seed, print, seams)
+  // It would end a real process.
+  const onUnhandled = (error: unknown) => run.world.breach(`nobody handled ${textOf(error)}`)
+  process.on('unhandledRejection', onUnhandled)
   let breach: string | undefined
   try {
     await run.run()
   } catch (error) {
-    breach = error instanceof Breach ? error.message : error instanceof Error ? error.stack : String(error)
+    breach = error instanceof Breach ? error.message : textOf(error)
+  } finally {
+    process.off('unhandledRejection', onUnhandled)
   }
   return { seed, digest: run.world.digest, breach, coverage: run.coverage() }
 }
@@ -110,8 +115,9 @@ class Run {
     world.stopAtBreach()
   }
 
-  /** The time that somebody needs to start it again. */
+  /** The time that somebody needs to start it again; perhaps the disk was seen to. */
   async #pause(): Promise<void> {
+    if (this.#random.chance(0.5)) this.#around.faults.heal()
     let isOver = false
     this.world.after(magnitude(this.#random, 1, 60_000), () => {
       isOver = true
@@ -185,4 +191,8 @@ function hitsOf(faults: DiskFaults): number {
   let sum = 0
   for (const count of faults.hits.values()) sum += count
   return sum
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
