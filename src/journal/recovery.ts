@@ -166,6 +166,8 @@ export interface Stretch {
 export async function setAside(files: Files, directory: string, from: OpenFile, stretch: Stretch, observe: Observer) {
   await files.makeDirectory(join(directory, CORRUPT))
   const keptAt = join(directory, CORRUPT, `${String(stretch.number).padStart(16, '0')}-${stretch.offset}.bytes`)
+  // What an earlier try left: if its sync failed, that file is not synced again, not even with new bytes in it.
+  await files.remove(keptAt)
   await withFile(files, keptAt, 'replace', async (to) => {
     const buffer = new Uint8Array(Math.min(stretch.bytes, 1 << 20))
     for (let done = 0; done < stretch.bytes; ) {

@@ -302,6 +302,7 @@ describe('damage', () => {
     platform.files.fail('datasync', /corrupt/, 'ENOSPC')
     await expect(run()).rejects.toThrow('ENOSPC')
     expect(await run()).toMatchObject({ kind: 'stored', payloads: 4 })
+    expect(platform.files.breaches).toEqual([])
   })
 
   test('longer than a read is set aside whole', async () => {
