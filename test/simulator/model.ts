@@ -26,6 +26,8 @@ export class Model {
   acked = 0
   ackedPayloads = 0
   storedPayloads = 0
+  /** Repeats that were longer or shorter than what was there. */
+  otherTails = 0
   readonly sent: Sent[] = []
   readonly #payloads = new Map<string, { sent: Sent; index: number }>()
   readonly #byReceipt = new Map<string, Sent>()
@@ -86,6 +88,7 @@ export class Model {
   repeated(name: string, there: Uint8Array, body: Uint8Array): void {
     const [shorter, longer] = [readObject(name, there), readObject(name, body)].sort((a, b) => a.length - b.length)
     if (!shorter || !longer) return
+    this.otherTails += 1
     const isSame = shorter.every((line, i) => Bun.deepEquals(line, longer[i]))
     this.#expect(isSame && shorter.length < longer.length, `${name} was put with two different bodies`)
     for (const { receipt, payload } of longer.slice(shorter.length)) {

@@ -92,6 +92,7 @@ class Run {
     counts.set('records acknowledged', model.acked)
     counts.set('payloads acknowledged', model.ackedPayloads)
     counts.set('payloads stored', model.storedPayloads)
+    counts.set('put: already stored, with another tail', model.otherTails)
     counts.set('objects', destination.objects.size)
     return { simulatedMs: this.world.nowMs, counts }
   }
@@ -101,11 +102,17 @@ class Run {
     const { disk, faults, model } = this.#around
     const life = new Life(++this.#lives, plan.options, this.#around)
     const faultsBefore = hitsOf(faults)
+    let faultsSeen = faultsBefore
     this.#schedule(life, plan)
     life.start()
     let looks = 0
     const check = () => {
       life.checkPayloads()
+      if (faultsSeen !== hitsOf(faults)) {
+        faultsSeen = hitsOf(faults)
+        // What a failing disk leaves half-done is seen best by whoever comes next.
+        if (this.#random.chance(0.05)) life.crash.operationsLeft = 1 + this.#random.below(4)
+      }
       if (++looks % BYTES_CHECKED_EVERY === 0 && hitsOf(faults) === faultsBefore) life.checkBytes()
     }
     await world.runUntil(() => life.ended !== undefined, check)
