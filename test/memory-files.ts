@@ -218,7 +218,9 @@ class MemoryFile implements OpenFile {
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
     this.#use()
-    const write = (count: number) => changeContent(this.#file, { at: position, bytes: bytes.slice(0, count) })
+    // A copy: `slice` of a Buffer would be a view of memory that is used again.
+    const write = (count: number) =>
+      changeContent(this.#file, { at: position, bytes: new Uint8Array(bytes.subarray(0, count)) })
     await this.#files.step('write', this.#path, ` ${position}+${bytes.length}`, write)
     write(bytes.length)
   }

@@ -184,6 +184,13 @@ export class Disk {
     return node instanceof DirectoryNode ? [...node.names.keys()].sort() : []
   }
 
+  /** The paths of all files below a directory, relative to it. */
+  filesBelow(path: string, prefix = ''): string[] {
+    const node = this.node(path)
+    if (node instanceof FileNode) return [prefix]
+    return this.list(path).flatMap((name) => this.filesBelow(`${path}/${name}`, prefix ? `${prefix}/${name}` : name))
+  }
+
   rename(from: string, to: string): void {
     const directory = this.directory(dirname(from))
     if (!directory.names.has(basename(from))) throw systemError('ENOENT', from)

@@ -1,20 +1,17 @@
 /** A destination that loses answers, fails, and waits for somebody to mend it; but what it has confirmed, it keeps. */
 
 import type { Destination, OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
+import type { Files } from '../../src/platform/files.ts'
 import type { Seeded } from '../seeded.ts'
 import type { Model } from './model.ts'
+import type { Mood, ObjectStore } from './object-store.ts'
 import { magnitude, type Strand, type World } from './world.ts'
 
-/** What it does with all puts for a while. */
-export type Mood = 'well' | 'down' | 'parked'
-
 /** All processes of a run put to the same one. */
-export class FaultyDestination {
-  readonly objects = new Map<string, { body: Uint8Array; sha256: string }>()
-  /** How often what happened, for the summary. */
-  readonly hits = new Map<string, number>()
-  /** How many of a hundred puts go wrong while it is well. */
-  faultsPercent = 0
+export class FaultyDestination implements ObjectStore {
+  readonly counts = new Map<string, number>()
+  readonly #objects = new Map<string, { body: Uint8Array; sha256: string }>()
+  #faultsPercent = 0
   readonly #world: World
   readonly #random: Seeded
   readonly #model: Model
@@ -32,13 +29,15 @@ export class FaultyDestination {
     this.#mood = mood
   }
 
-  heal(): void {
-    this.become('well')
-    this.faultsPercent = 0
+  setFaults(percent: number): void {
+    this.#faultsPercent = percent
   }
 
-  /** The destination as a strand sees it; `onPut` hears of each put that leaves, and may end the strand. */
-  of(strand: Strand, onPut: () => void): Destination {
+  get size(): number {
+    return this.#objects.size
+  }
+
+  of(strand: Strand, _files: Files, onPut: () => void): Destination {
     return {
       url: 'simulated:',
       put: (object) => {
@@ -53,20 +52,20 @@ export class FaultyDestination {
   }
 
   /** No body was changed after it had been handed over. */
-  checkUnchanged(): void {
-    for (const [name, { body, sha256 }] of this.objects) {
+  checkKept(): void {
+    for (const [name, { body, sha256 }] of this.#objects) {
       if (sha256Of(body) !== sha256) this.#world.breach(`${name} has changed`)
     }
   }
 
   #take(strand: Strand, object: OutgoingObject, answer: (outcome: PutOutcome) => void): void {
     const random = this.#random
-    const isFault = random.chance(this.faultsPercent / 100)
+    const isFault = random.chance(this.#faultsPercent / 100)
     const isLost = isFault && random.chance(0.5)
     const arriveMs = isFault && random.chance(0.3) ? magnitude(random, 100, 60_000) : magnitude(random, 0.5, 200)
     const returnMs = isFault && random.chance(0.3) ? magnitude(random, 100, 60_000) : magnitude(random, 0.5, 20)
     const say = (what: string, outcome: PutOutcome) => {
-      this.hits.set(what, (this.hits.get(what) ?? 0) + 1)
+      this.counts.set(`put: ${what}`, (this.counts.get(`put: ${what}`) ?? 0) + 1)
       this.#world.log(`${strand.name} put ${object.name} ${what}`)
       this.#world.after(returnMs, () => answer(outcome), strand)
     }
@@ -75,7 +74,7 @@ export class FaultyDestination {
       if (strand.dead && random.chance(0.5)) return
       if (this.#mood === 'parked') return say('parked', { kind: 'park', reason: 'no such bucket' })
       if (this.#mood === 'down' || (isFault && !isLost)) return say('retry', { kind: 'retry', reason: 'slow down' })
-      const already = this.objects.has(object.name)
+      const already = this.#objects.has(object.name)
       this.#store(object)
       if (isLost) return say('answer lost', { kind: 'retry', reason: 'connection reset' })
       say(already ? 'already stored' : 'stored', { kind: 'stored', already })
@@ -85,9 +84,9 @@ export class FaultyDestination {
   #store({ name, body, sha256 }: OutgoingObject): void {
     const checksum = Buffer.from(sha256).toString('hex')
     if (sha256Of(body) !== checksum) return this.#world.breach(`${name} came with another's checksum`)
-    const there = this.objects.get(name)
+    const there = this.#objects.get(name)
     if (!there) {
-      this.objects.set(name, { body, sha256: checksum })
+      this.#objects.set(name, { body, sha256: checksum })
       this.#model.stored(name, body)
     } else if (there.sha256 !== checksum) {
       this.#model.repeated(name, there.body, body)

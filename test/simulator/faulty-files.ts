@@ -5,60 +5,8 @@ import type { Files, OpenFile, Space } from '../../src/platform/files.ts'
 import { systemError } from '../memory-files.ts'
 import type { Seeded } from '../seeded.ts'
 import { DirectoryNode, type Disk, FileNode } from './disk.ts'
+import type { DiskFaults, Operation } from './disk-faults.ts'
 import { magnitude, type Strand, type World } from './world.ts'
-
-export const OPERATIONS = [
-  'read',
-  'open',
-  'write',
-  'datasync',
-  'truncate',
-  'rename',
-  'remove',
-  'mkdir',
-  'sync-directory',
-] as const
-export type Operation = (typeof OPERATIONS)[number]
-
-/** Some operations fail: for a while, or so many of them. */
-export interface DiskFault {
-  operations: readonly Operation[]
-  code: 'EIO' | 'ENOSPC'
-  left: number
-  untilMs: number
-}
-
-/** What of the disk is at fault just now, and how often it was. */
-export class DiskFaults {
-  readonly hits = new Map<string, number>()
-  readonly #world: World
-  #faults: DiskFault[] = []
-
-  constructor(world: World) {
-    this.#world = world
-  }
-
-  add(fault: DiskFault): void {
-    this.#world.log(`disk fault: ${fault.operations.join(' ')} ${fault.code}`)
-    this.#faults.push(fault)
-  }
-
-  heal(): void {
-    this.#faults = []
-  }
-
-  /** The code that an operation fails with now. */
-  take(operation: Operation): string | undefined {
-    if (this.#faults.length === 0) return undefined
-    this.#faults = this.#faults.filter(({ left, untilMs }) => left > 0 && untilMs > this.#world.nowMs)
-    const fault = this.#faults.find(({ operations }) => operations.includes(operation))
-    if (!fault) return undefined
-    fault.left -= 1
-    const name = `${operation} ${fault.code}`
-    this.hits.set(name, (this.hits.get(name) ?? 0) + 1)
-    return fault.code
-  }
-}
 
 /** What an operation does: all of it, or what is left of it when it is cut off (or fails, if that makes a difference). */
 interface Effect<T> {
@@ -249,7 +197,9 @@ class OpenedFile implements OpenFile {
 
   write(bytes: Uint8Array, position: number): Promise<void> {
     this.#use()
-    const writeFirst = (count: number) => this.#file.change({ at: position, bytes: bytes.slice(0, count) })
+    // A copy: `slice` of a Buffer would be a view of memory that is used again.
+    const writeFirst = (count: number) =>
+      this.#file.change({ at: position, bytes: new Uint8Array(bytes.subarray(0, count)) })
     return this.#files.operate('write', this.#path, ` ${position}+${bytes.length}`, {
       whole: () => writeFirst(bytes.length),
       cut: (random) => writeFirst(random.below(bytes.length + 1)),

@@ -15,9 +15,10 @@ import { type Pipeline, type PipelineOptions, startPipeline } from '../../src/pi
 import type { Files } from '../../src/platform/files.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 import type { Disk } from './disk.ts'
-import type { FaultyDestination } from './faulty-destination.ts'
-import { type DiskFaults, FaultyFiles } from './faulty-files.ts'
+import type { DiskFaults } from './disk-faults.ts'
+import { FaultyFiles } from './faulty-files.ts'
 import type { Model } from './model.ts'
+import type { ObjectStore } from './object-store.ts'
 import type { SentRecord } from './records.ts'
 import type { Strand, World } from './world.ts'
 
@@ -40,7 +41,7 @@ export interface Surroundings {
   world: World
   disk: Disk
   faults: DiskFaults
-  destination: FaultyDestination
+  store: ObjectStore
   model: Model
   seams: Seams
 }
@@ -254,11 +255,11 @@ export class Life {
 
   /** As `thread.ts` does it. */
   #thread(): Thread {
-    const { world, destination, seams } = this.#around
+    const { world, store, seams } = this.#around
     const strand = { name: `${this.number}.${++this.#threadsMade}`, dead: false }
     const files = this.#filesOf(strand)
     const platform = this.#platformOf(strand, files)
-    const to = destination.of(strand, () => this.#onOperation())
+    const to = store.of(strand, platform.files, () => this.#onOperation())
     const context: DeliveryContext = {
       platform,
       destination: seams.destination?.(to) ?? to,

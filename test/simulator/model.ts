@@ -86,6 +86,7 @@ export class Model {
    * promised: a frame whose sync failed may be there at one start and not at the next.
    */
   repeated(name: string, there: Uint8Array, body: Uint8Array): void {
+    if (Buffer.from(there).equals(body)) return
     const [shorter, longer] = [readObject(name, there), readObject(name, body)].sort((a, b) => a.length - b.length)
     if (!shorter || !longer) return
     this.otherTails += 1
@@ -94,6 +95,15 @@ export class Model {
     for (const { receipt, payload } of longer.slice(shorter.length)) {
       const isPromised = this.#payloads.get(payload)?.sent.isKept
       this.#expect(!isPromised, `${name} was put with and without ${receipt}, which was acknowledged`)
+    }
+  }
+
+  /** An object nobody has been told of yet: its lines are nowhere else. */
+  checkUnconfirmed(name: string, body: Uint8Array): void {
+    for (const { payload, receipt, index } of readObject(name, body)) {
+      const found = this.#payloads.get(payload)
+      this.#expect(found !== undefined, `${name}: nobody sent ${payload.slice(0, 100)}`)
+      this.#expect(!found?.sent.stored.has(index), `${name}: ${receipt}, ${index} is stored elsewhere, too`)
     }
   }
 

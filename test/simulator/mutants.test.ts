@@ -78,7 +78,7 @@ test('a failed sync that is tried again on the same file', async () => {
 test('a write that gets its last byte wrong', async () => {
   const seams = withFiles((file) => ({
     write(bytes, position) {
-      const wrong = bytes.slice()
+      const wrong = new Uint8Array(bytes)
       wrong[wrong.length - 1] = 0x20 ^ (bytes.at(-1) ?? 0)
       return file.write(wrong, position)
     },

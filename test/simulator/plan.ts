@@ -1,9 +1,9 @@
 /** What befalls one life: its options, its clients, its faults and its end, all drawn from the seed. */
 
 import type { Seeded } from '../seeded.ts'
-import type { Mood } from './faulty-destination.ts'
-import { type DiskFault, OPERATIONS } from './faulty-files.ts'
+import { type DiskFault, OPERATIONS } from './disk-faults.ts'
 import type { Ending, LifeOptions } from './life.ts'
+import type { Mood } from './object-store.ts'
 import { magnitude } from './world.ts'
 
 const HOUR_MS = 3_600_000

@@ -1,9 +1,10 @@
 /** One run: lives one after the other on one disk and one destination, and after each the question whether all is kept. */
 
 import type { Seeded } from '../seeded.ts'
+import { directoryStore } from './directory-store.ts'
 import { Disk } from './disk.ts'
+import { DiskFaults } from './disk-faults.ts'
 import { FaultyDestination } from './faulty-destination.ts'
-import { DiskFaults } from './faulty-files.ts'
 import { LANE, Life, type Seams, type Surroundings } from './life.ts'
 import { Model } from './model.ts'
 import { drawLastPlan, drawPlan, type Plan } from './plan.ts'
@@ -63,62 +64,63 @@ class Run {
     this.world = world
     this.#random = world.fork()
     this.#records = new Records(world.fork(), this.#random.chance(0.03) ? 10 : 0)
-    const destination = new FaultyDestination(world, model)
-    this.#around = { world, model, destination, disk: new Disk(), faults: new DiskFaults(world), seams }
+    const disk = new Disk()
+    const isDirectory = this.#random.chance(0.25)
+    const store = isDirectory ? directoryStore(world, model, disk) : new FaultyDestination(world, model)
+    this.#around = { world, model, store, disk, faults: new DiskFaults(world), seams }
   }
 
   async run(): Promise<void> {
-    const { model, disk, destination } = this.#around
+    const { model, disk, faults } = this.#around
     for (let left = 1 + this.#random.below(LIVES_MAX); left > 0; left--) {
       await this.#live(drawPlan(this.#random))
       await this.#pause()
     }
-    this.#around.faults.heal()
-    destination.heal()
+    faults.heal()
     await this.#live(drawLastPlan(this.#random))
     model.checkStored()
-    destination.checkUnchanged()
     const left = disk.list(LANE).filter((name) => name.endsWith('.sealed'))
     if (left.length > 0) this.world.breach(`${left} is left`)
     this.world.stopAtBreach()
   }
 
   coverage(): Coverage {
-    const { model, destination, faults } = this.#around
+    const { model, store, faults } = this.#around
     const counts = new Map(this.#counts)
     for (const [fault, count] of faults.hits) counts.set(`disk: ${fault}`, count)
-    for (const [answer, count] of destination.hits) counts.set(`put: ${answer}`, count)
+    for (const [answer, count] of store.counts) counts.set(answer, count)
     counts.set('records sent', model.sent.length)
     counts.set('records acknowledged', model.acked)
     counts.set('payloads acknowledged', model.ackedPayloads)
     counts.set('payloads stored', model.storedPayloads)
     counts.set('put: already stored, with another tail', model.otherTails)
-    counts.set('objects', destination.objects.size)
+    counts.set('objects', store.size)
     return { simulatedMs: this.world.nowMs, counts }
   }
 
   async #live(plan: Plan): Promise<void> {
     const { world } = this
-    const { disk, faults, model } = this.#around
+    const { disk, faults, model, store } = this.#around
     const life = new Life(++this.#lives, plan.options, this.#around)
-    const faultsBefore = hitsOf(faults)
+    const faultsBefore = faults.total
     let faultsSeen = faultsBefore
     this.#schedule(life, plan)
     life.start()
     let looks = 0
     const check = () => {
       life.checkPayloads()
-      if (faultsSeen !== hitsOf(faults)) {
-        faultsSeen = hitsOf(faults)
+      if (faultsSeen !== faults.total) {
+        faultsSeen = faults.total
         // What a failing disk leaves half-done is seen best by whoever comes next.
         if (this.#random.chance(0.05)) life.crash.operationsLeft = 1 + this.#random.below(4)
       }
-      if (++looks % BYTES_CHECKED_EVERY === 0 && hitsOf(faults) === faultsBefore) life.checkBytes()
+      if (++looks % BYTES_CHECKED_EVERY === 0 && faults.total === faultsBefore) life.checkBytes()
     }
     await world.runUntil(() => life.ended !== undefined, check)
     this.#count(`lives: ${life.ended}`)
     if (life.ended === 'power lost') disk.losePower(this.#random)
     await model.checkKept(disk, LANE)
+    store.checkKept()
     world.stopAtBreach()
   }
 
@@ -134,8 +136,8 @@ class Run {
 
   #schedule(life: Life, plan: Plan): void {
     const { world } = this
-    const { destination, faults } = this.#around
-    destination.faultsPercent = plan.faultsPercent
+    const { store, faults } = this.#around
+    store.setFaults(plan.faultsPercent)
     for (const { atMs, what } of plan.bursts) {
       for (let i = 0; i < what.records; i++) {
         world.after(atMs + i * what.apartMs, () => life.append(this.#records.next(world.wallMs)), life.strand)
@@ -146,8 +148,8 @@ class Run {
       world.after(atMs, () => faults.add({ ...fault, untilMs: world.nowMs + lengthMs }), life.strand)
     }
     for (const { atMs, what } of plan.moods) {
-      world.after(atMs, () => destination.become(what.mood), life.strand)
-      world.after(atMs + what.lengthMs, () => destination.become('well'))
+      world.after(atMs, () => store.become(what.mood), life.strand)
+      world.after(atMs + what.lengthMs, () => store.become('well'))
     }
     for (const { atMs, what } of plan.clockJumps) {
       world.after(atMs, () => this.#jump(what), life.strand)
@@ -167,7 +169,8 @@ class Run {
     }
     const { world } = this
     this.#around.faults.heal()
-    this.#around.destination.heal()
+    this.#around.store.become('well')
+    this.#around.store.setFaults(0)
     world.log(`all is mended`)
     const failed = () => world.breach(`life ${life.number} has not stored all that it has within an hour`)
     world.after(DRAIN_MS_MAX + options.lingerMs, failed, life.strand)
@@ -192,12 +195,6 @@ class Run {
   #count(what: string): void {
     this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1)
   }
-}
-
-function hitsOf(faults: DiskFaults): number {
-  let sum = 0
-  for (const count of faults.hits.values()) sum += count
-  return sum
 }
 
 function textOf(error: unknown): string {
