@@ -73,6 +73,8 @@ interface OpenObject {
   encoder: ObjectEncoder
   runs: LineRuns
   partition: { source: string; receivedAtMs: number }
+  /** Its number among the objects of its source and hour. */
+  part: number
 }
 
 class Delivery {
@@ -87,7 +89,11 @@ class Delivery {
   readonly #letters: DeadLetter[] = []
   #payloads = 0
   #bytes = 0
-  #parts = 0
+  /**
+   * How many objects of a source and hour were begun. Each counts by itself: a last frame that is there at one delivery
+   * and gone at the next (its sync had failed, nobody was promised it) renames no other's objects.
+   */
+  readonly #parts = new Map<string, number>()
   #leaveTurn = () => {}
 
   constructor(path: string, file: OpenFile, context: DeliveryContext, onTrouble: (trouble: Trouble) => void) {
@@ -174,22 +180,20 @@ class Delivery {
     let object = this.#open.get(key)
     if (!object) {
       const encoder = new ObjectEncoder(this.#context.compress(header.compression), this.#context.chunks)
-      object = {
-        encoder,
-        runs: new LineRuns(),
-        partition: { source: record.source, receivedAtMs: record.receivedAtMs },
-      }
+      const part = this.#parts.get(key) ?? 0
+      const partition = { source: record.source, receivedAtMs: record.receivedAtMs }
+      object = { encoder, runs: new LineRuns(), partition, part }
+      this.#parts.set(key, part + 1)
       this.#open.set(key, object)
     }
     return object
   }
 
   /** Ends an object and puts it until it is stored; others encode meanwhile. False when told to stop. */
-  async #finish(header: SegmentHeader, { encoder, runs, partition }: OpenObject): Promise<boolean> {
+  async #finish(header: SegmentHeader, { encoder, runs, partition, part }: OpenObject): Promise<boolean> {
     if (encoder.payloads === 0) return true
     const { body, sha256 } = await encoder.end()
-    const name = objectName(header, partition, this.#parts)
-    this.#parts += 1
+    const name = objectName(header, partition, part)
     const { bodies, turn, destination, parking, platform, signal } = this.#context
     await bodies.take(body.length)
     this.#leaveTurn()
