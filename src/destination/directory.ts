@@ -33,6 +33,8 @@ export function directoryDestination(root: string, files: Files): Destination {
 async function writeWhole(files: Files, path: string, body: Uint8Array): Promise<void> {
   const partial = path + PARTIAL_ENDING
   await files.makeDirectory(dirname(path))
+  // What an earlier try left: if its sync failed, that file is not synced again, not even with new bytes in it.
+  await files.remove(partial)
   const file = await files.open(partial, 'replace')
   try {
     try {
@@ -43,7 +45,7 @@ async function writeWhole(files: Files, path: string, body: Uint8Array): Promise
     }
     await files.rename(partial, path)
   } catch (error) {
-    // It takes no room while nobody completes it, and a file whose sync failed is not synced again.
+    // It takes no room while nobody completes it.
     await files.remove(partial).catch(() => {})
     throw error
   }

@@ -94,6 +94,19 @@ describe('a fault of the disk', () => {
     }
   })
 
+  test('of a sync, and of the removal after it: that file is not synced again, there is a new one', async () => {
+    const files = new MemoryFiles()
+    const free = files.hold('datasync', /partial$/)
+    const first = put(files, 'lines')
+    await quiet()
+    files.fail('datasync', /partial$/, 'EIO')
+    files.fail('remove', /partial$/, 'EIO')
+    free()
+    expect(await first).toMatchObject({ kind: 'retry' })
+    expect(await put(files, 'lines')).toEqual(STORED)
+    expect(files.breaches).toEqual([])
+  })
+
   test.each(['write', 'datasync', 'rename'] as const)(
     'at %s leaves nothing behind that takes room',
     async (operation) => {
