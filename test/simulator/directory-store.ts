@@ -11,7 +11,6 @@ const ROOT = 'data/objects'
 /** Objects as files; their faults are those of the disk. */
 export function directoryStore(world: World, model: Model, disk: Disk): ObjectStore {
   const confirmed = new Map<string, Uint8Array>()
-  const counts = new Map<string, number>()
   const contentOf = (name: string) => disk.file(`${ROOT}/${name}`)?.content.view()
 
   const confirm = (name: string, put: Uint8Array, already: boolean) => {
@@ -25,7 +24,6 @@ export function directoryStore(world: World, model: Model, disk: Disk): ObjectSt
   }
 
   return {
-    counts,
     get size() {
       return confirmed.size
     },
@@ -37,7 +35,7 @@ export function directoryStore(world: World, model: Model, disk: Disk): ObjectSt
           onPut()
           const outcome = await inner.put(object, signal)
           const what = outcome.kind !== 'stored' ? outcome.kind : outcome.already ? 'already stored' : 'stored'
-          counts.set(`directory: ${what}`, (counts.get(`directory: ${what}`) ?? 0) + 1)
+          world.count(`directory: ${what}`)
           world.log(`put ${object.name} into the directory: ${what}`)
           if (outcome.kind === 'stored') confirm(object.name, object.body, outcome.already)
           return outcome

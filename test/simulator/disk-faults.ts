@@ -25,7 +25,7 @@ export interface DiskFault {
 
 /** What of the disk is at fault just now, and how often it was. */
 export class DiskFaults {
-  readonly hits = new Map<string, number>()
+  /** How many operations have failed. */
   total = 0
   readonly #world: World
   #faults: DiskFault[] = []
@@ -50,8 +50,7 @@ export class DiskFaults {
     const fault = this.#faults.find(({ operations }) => operations.includes(operation))
     if (!fault) return undefined
     fault.left -= 1
-    const name = `${operation} ${fault.code}`
-    this.hits.set(name, (this.hits.get(name) ?? 0) + 1)
+    this.#world.count(`disk: ${operation} ${fault.code}`)
     this.total += 1
     return fault.code
   }

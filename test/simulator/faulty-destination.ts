@@ -9,7 +9,6 @@ import { magnitude, type Strand, type World } from './world.ts'
 
 /** All processes of a run put to the same one. */
 export class FaultyDestination implements ObjectStore {
-  readonly counts = new Map<string, number>()
   readonly #objects = new Map<string, { body: Uint8Array; sha256: string }>()
   #faultsPercent = 0
   readonly #world: World
@@ -65,7 +64,7 @@ export class FaultyDestination implements ObjectStore {
     const arriveMs = isFault && random.chance(0.3) ? magnitude(random, 100, 60_000) : magnitude(random, 0.5, 200)
     const returnMs = isFault && random.chance(0.3) ? magnitude(random, 100, 60_000) : magnitude(random, 0.5, 20)
     const say = (what: string, outcome: PutOutcome) => {
-      this.counts.set(`put: ${what}`, (this.counts.get(`put: ${what}`) ?? 0) + 1)
+      this.#world.count(`put: ${what}`)
       this.#world.log(`${strand.name} put ${object.name} ${what}`)
       this.#world.after(returnMs, () => answer(outcome), strand)
     }

@@ -24,6 +24,8 @@ import type { Strand, World } from './world.ts'
 
 export const DATA = 'data'
 export const LANE = 'data/lane-0'
+/** What a stop may take beyond its grace, on a slow disk. */
+const STOP_MS_MAX = 60_000
 /** The pause before a job is run again whose thread died, as in `threads.ts`. */
 const CRASH_PAUSE_MS = 1000
 
@@ -152,6 +154,8 @@ export class Life {
     if (this.strand.dead) return
     this.#around.world.log(`life ${this.number} is to stop within ${graceMs.toFixed(0)} ms`)
     if (!this.pipeline) return this.end('stopped')
+    const late = () => this.#around.world.breach(`life ${this.number} did not stop`)
+    this.#around.world.after(graceMs + STOP_MS_MAX, late, this.strand)
     this.pipeline.drain(graceMs).then(
       () => this.end('stopped'),
       (error: unknown) => this.#around.world.breach(`a stop failed: ${error}`),
@@ -176,6 +180,7 @@ export class Life {
     const thread = this.#threads[which % this.#threads.length]
     if (!thread || this.strand.dead) return
     this.#around.world.log(`thread ${thread.strand.name} dies`)
+    this.#around.world.count('thread deaths')
     thread.strand.dead = true
     thread.files.cutOff()
     this.#threads[which % this.#threads.length] = this.#thread()
@@ -212,6 +217,7 @@ export class Life {
 
   #observe(event: Event): void {
     if (this.strand.dead) return
+    this.#around.world.count(`event: ${event.kind}`)
     if (event.kind === 'journal-recovered') this.#payloads += event.payloads
     this.#around.world.log(`life ${this.number} reports ${JSON.stringify(event)}`)
   }

@@ -9,8 +9,6 @@ export type Mood = 'well' | 'down' | 'parked'
 
 /** One for a whole run: it outlives every process. */
 export interface ObjectStore {
-  /** How often what happened, for the summary. */
-  readonly counts: ReadonlyMap<string, number>
   /** How many objects it has confirmed. */
   readonly size: number
   /** The destination as a strand sees it; `onPut` hears of each put that leaves, and may end the strand. */

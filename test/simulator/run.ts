@@ -55,7 +55,6 @@ class Run {
   readonly #around: Surroundings
   readonly #random: Seeded
   readonly #records: Records
-  readonly #counts = new Map<string, number>()
   #lives = 0
 
   constructor(seed: number, print: ((line: string) => void) | undefined, seams: Seams) {
@@ -63,7 +62,7 @@ class Run {
     const model = new Model(world)
     this.world = world
     this.#random = world.fork()
-    this.#records = new Records(world.fork(), this.#random.chance(0.03) ? 10 : 0)
+    this.#records = new Records(world.fork(), this.#random.chance(0.05) ? 20 : 0)
     const disk = new Disk()
     const isDirectory = this.#random.chance(0.25)
     const store = isDirectory ? directoryStore(world, model, disk) : new FaultyDestination(world, model)
@@ -85,15 +84,12 @@ class Run {
   }
 
   coverage(): Coverage {
-    const { model, store, faults } = this.#around
-    const counts = new Map(this.#counts)
-    for (const [fault, count] of faults.hits) counts.set(`disk: ${fault}`, count)
-    for (const [answer, count] of store.counts) counts.set(answer, count)
+    const { model, store } = this.#around
+    const counts = new Map(this.world.counts)
     counts.set('records sent', model.sent.length)
     counts.set('records acknowledged', model.acked)
     counts.set('payloads acknowledged', model.ackedPayloads)
     counts.set('payloads stored', model.storedPayloads)
-    counts.set('put: already stored, with another tail', model.otherTails)
     counts.set('objects', store.size)
     return { simulatedMs: this.world.nowMs, counts }
   }
@@ -117,7 +113,10 @@ class Run {
       if (++looks % BYTES_CHECKED_EVERY === 0 && faults.total === faultsBefore) life.checkBytes()
     }
     await world.runUntil(() => life.ended !== undefined, check)
-    this.#count(`lives: ${life.ended}`)
+    world.count(`lives: ${life.ended}`)
+    if (life.ended === 'start failed' && faults.total === faultsBefore) {
+      world.breach(`life ${life.number} did not start, although nothing failed it`)
+    }
     if (life.ended === 'power lost') disk.losePower(this.#random)
     await model.checkKept(disk, LANE)
     store.checkKept()
@@ -155,7 +154,7 @@ class Run {
       world.after(atMs, () => this.#jump(what), life.strand)
     }
     for (const { atMs, what } of plan.threadDeaths) {
-      world.after(atMs, () => this.#endThread(life, what), life.strand)
+      world.after(atMs, () => life.endThread(what), life.strand)
     }
     if (plan.end.kind === 'crash') life.crash = { operationsLeft: plan.end.operations, how: plan.end.how }
     world.after(plan.lengthMs, () => this.#end(life, plan), life.strand)
@@ -176,6 +175,7 @@ class Run {
     world.after(DRAIN_MS_MAX + options.lingerMs, failed, life.strand)
     const look = () => {
       if (!life.isDrained) return void world.after(options.lingerMs / 4 + 10, look, life.strand)
+      this.#around.model.checkStored()
       life.stop(DRAIN_MS_MAX)
     }
     look()
@@ -184,16 +184,7 @@ class Run {
   #jump(ms: number): void {
     this.world.wallOffsetMs += ms
     this.world.log(`the clock jumps by ${ms.toFixed(0)} ms`)
-    this.#count('clock jumps')
-  }
-
-  #endThread(life: Life, which: number): void {
-    life.endThread(which)
-    this.#count('thread deaths')
-  }
-
-  #count(what: string): void {
-    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1)
+    this.world.count('clock jumps')
   }
 }
 

@@ -31,6 +31,8 @@ export class World {
   wallOffsetMs = 0
   readonly random: Seeded
   readonly breaches: string[] = []
+  /** How often what happened, for the summary. */
+  readonly counts = new Map<string, number>()
   readonly #print: ((line: string) => void) | undefined
   readonly #due: Due[] = []
   #order = 0
@@ -59,6 +61,10 @@ export class World {
     const text = `${this.nowMs.toFixed(3)} ${line}`
     this.#digest = Bun.hash.xxHash32(text, this.#digest)
     this.#print?.(text)
+  }
+
+  count(what: string, times = 1): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + times)
   }
 
   /** Notes a promise that wasn't kept; the run ends with the first. */
