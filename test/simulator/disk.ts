@@ -8,7 +8,7 @@ import type { Seeded } from '../seeded.ts'
 const SECTOR_BYTES = 512
 
 type Change = { at: number; bytes: Uint8Array } | { truncateTo: number }
-type NameChange = { set: string; node: Node } | { remove: string } | { from: string; to: string }
+type NameChange = { set: string; node: Node } | { remove: string } | { from: string; to: string; node: Node }
 
 /** Bytes that grow; zeros where nothing was written. */
 class Bytes {
@@ -147,9 +147,9 @@ function applyName(names: Map<string, Node>, change: NameChange): void {
   if ('set' in change) names.set(change.set, change.node)
   else if ('remove' in change) names.delete(change.remove)
   else {
-    const node = names.get(change.from)
-    if (node) names.set(change.to, node)
-    names.delete(change.from)
+    // The file that was renamed, whatever has the old name on a disk that lost some of what came before.
+    names.set(change.to, change.node)
+    if (names.get(change.from) === change.node) names.delete(change.from)
   }
 }
 
@@ -193,8 +193,9 @@ export class Disk {
 
   rename(from: string, to: string): void {
     const directory = this.directory(dirname(from))
-    if (!directory.names.has(basename(from))) throw systemError('ENOENT', from)
-    directory.change({ from: basename(from), to: basename(to) })
+    const node = directory.names.get(basename(from))
+    if (!node) throw systemError('ENOENT', from)
+    directory.change({ from: basename(from), to: basename(to), node })
   }
 
   remove(path: string): void {

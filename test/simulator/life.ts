@@ -281,13 +281,12 @@ export class Life {
   }
 }
 
-/** The real compressor, whose real threads may take their time: its results come at a simulated time, no sooner. */
+/** The real compressor, on real threads: it begins at a simulated time, when the chunk must still be the same, and ends there. */
 function inSimulatedTime(world: World, strand: Strand, compressor: Compressor): Compressor {
   const random = world.fork()
-  const atItsTime = <T>(work: Promise<T>) =>
+  const atItsTime = <T>(work: () => Promise<T>) =>
     new Promise<T>((resolve, reject) => {
-      const settle = () => work.then(resolve, reject)
-      world.after(random.unit() * 3, settle, strand)
+      world.after(random.unit() * 3, () => work().then(resolve, reject), strand)
     })
-  return { write: (chunk) => atItsTime(compressor.write(chunk)), end: () => atItsTime(compressor.end()) }
+  return { write: (chunk) => atItsTime(() => compressor.write(chunk)), end: () => atItsTime(() => compressor.end()) }
 }

@@ -34,10 +34,11 @@ export interface Plan {
   end: End
 }
 
-export function drawOptions(random: Seeded): LifeOptions {
+function drawOptions(random: Seeded, isLarge: boolean): LifeOptions {
+  const objectBytes = isLarge ? { least: 100_000, most: 64 * 1024 * 1024 } : { least: 200, most: 100_000 }
   return {
     compression: random.pick(['none', 'none', 'gzip', 'zstd']),
-    objectBytesMax: random.chance(0.1) ? 64 * 1024 * 1024 : Math.floor(magnitude(random, 200, 100_000)),
+    objectBytesMax: Math.floor(magnitude(random, objectBytes.least, objectBytes.most)),
     lingerMs: Math.floor(magnitude(random, 20, 300_000)),
     maxWorkers: 1 + random.below(4),
     threads: 1 + random.below(2),
@@ -45,13 +46,13 @@ export function drawOptions(random: Seeded): LifeOptions {
   }
 }
 
-/** A life with whatever can happen in it. */
-export function drawPlan(random: Seeded): Plan {
+/** A life with whatever can happen in it; `isLarge` where there are large records. */
+export function drawPlan(random: Seeded, isLarge: boolean): Plan {
   const isLong = random.chance(0.1)
   const lengthMs = isLong ? magnitude(random, HOUR_MS, 8 * HOUR_MS) : magnitude(random, 5, HOUR_MS / 2)
   const isDiskGood = random.chance(0.5)
   return {
-    options: drawOptions(random),
+    options: drawOptions(random, isLarge),
     lengthMs,
     bursts: drawBursts(random, lengthMs, 8),
     diskFaults: incidents(random, lengthMs, isDiskGood ? 0 : 4, () => drawDiskFault(random, lengthMs)),
@@ -69,10 +70,10 @@ export function drawPlan(random: Seeded): Plan {
 }
 
 /** A life without faults, at the end of a run. */
-export function drawLastPlan(random: Seeded): Plan {
+export function drawLastPlan(random: Seeded, isLarge: boolean): Plan {
   const lengthMs = magnitude(random, 5, 10_000)
   return {
-    options: drawOptions(random),
+    options: drawOptions(random, isLarge),
     lengthMs,
     bursts: drawBursts(random, lengthMs, 3),
     diskFaults: [],

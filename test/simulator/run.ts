@@ -55,6 +55,7 @@ class Run {
   readonly #around: Surroundings
   readonly #random: Seeded
   readonly #records: Records
+  readonly #isLarge: boolean
   #lives = 0
 
   constructor(seed: number, print: ((line: string) => void) | undefined, seams: Seams) {
@@ -62,7 +63,8 @@ class Run {
     const model = new Model(world)
     this.world = world
     this.#random = world.fork()
-    this.#records = new Records(world.fork(), this.#random.chance(0.05) ? 20 : 0)
+    this.#isLarge = this.#random.chance(0.05)
+    this.#records = new Records(world.fork(), this.#isLarge ? 50 : 0)
     const disk = new Disk()
     const isDirectory = this.#random.chance(0.25)
     const store = isDirectory ? directoryStore(world, model, disk) : new FaultyDestination(world, model)
@@ -72,11 +74,11 @@ class Run {
   async run(): Promise<void> {
     const { model, disk, faults } = this.#around
     for (let left = 1 + this.#random.below(LIVES_MAX); left > 0; left--) {
-      await this.#live(drawPlan(this.#random))
+      await this.#live(drawPlan(this.#random, this.#isLarge))
       await this.#pause()
     }
     faults.heal()
-    await this.#live(drawLastPlan(this.#random))
+    await this.#live(drawLastPlan(this.#random, this.#isLarge))
     model.checkStored()
     const left = disk.list(LANE).filter((name) => name.endsWith('.sealed'))
     if (left.length > 0) this.world.breach(`${left} is left`)
