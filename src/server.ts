@@ -26,8 +26,8 @@ export interface Server {
   url: string
   /** Where objects go, for people. */
   destination: string
-  /** What undelivered segments hold. */
-  backlog(): { segments: number; payloads: number }
+  /** What undelivered segments hold, and what turned out dead since the start. */
+  backlog(): { segments: number; payloads: number; dead: number }
   /** Refuses what comes, delivers what is there for up to `graceMs`, and ends. What is left waits for the next start. */
   stop(graceMs: number): Promise<void>
 }
@@ -56,6 +56,7 @@ export async function startServer(
     const storedWaiters = new StoredWaiters(options.ackStoredTimeoutMs, clock)
     const ledger = await Ledger.open(platform.files, clock, join(options.data, 'ledger'), options.ledgerDays)
     const before = amountsOf(ledger)
+    const deadBefore = ledger.totals.dead.payloads
     const destinationUrl = place.kind === 'directory' ? place.root : (options.to ?? '')
     const { maxWorkers, lingerMs, compression, objectBytesMax } = options
     const lane = { laneDirectory: directory.laneDirectory(LANE), node: directory.node, lane: LANE }
@@ -133,7 +134,7 @@ export async function startServer(
     return {
       url: listener.url,
       destination: destinationUrl,
-      backlog: pipeline.backlog,
+      backlog: () => ({ ...pipeline.backlog(), dead: ledger.totals.dead.payloads - deadBefore }),
       async stop(graceMs) {
         // In the order payloads flow. Stragglers get their 503 until all that was accepted is stored or time is up.
         admission.stop()

@@ -19,7 +19,7 @@ export type Event =
   | { kind: 'intake-failure'; reason: string }
   | { kind: 'memory-ack-broken'; payloads: number; reason: string }
   | { kind: 'stopping'; graceMs: number }
-  | { kind: 'stopped'; segments: number; payloads: number }
+  | { kind: 'stopped'; segments: number; payloads: number; dead: number }
 
 /** Takes an event; never throws, never waits. */
 export type Observer = (event: Event) => void

@@ -95,8 +95,7 @@ function sentence(event: Event): string | undefined {
     case 'stopping':
       return `stopping: refusing payloads, delivering for up to ${seconds(event.graceMs)}; a second signal exits at once`
     case 'stopped':
-      if (event.payloads === 0 && event.segments === 0) return 'stopped; everything accepted is stored'
-      return `stopped; ${count(event.payloads, 'payload')} in ${event.segments === 0 ? 'the journal' : count(event.segments, 'segment')} will be delivered after the next start`
+      return `stopped; ${leftOver(event)}`
     case 'segment-sealed':
     case 'segment-stored':
       return undefined
@@ -109,4 +108,12 @@ function count(value: number, noun: string): string {
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`
+}
+
+function leftOver({ segments, payloads, dead }: Extract<Event, { kind: 'stopped' }>): string {
+  const lost =
+    dead === 0 ? '' : `; ${count(dead, 'payload')} could not be stored: see dead/ and corrupt/ in the journal`
+  if (payloads === 0 && segments === 0) return `everything ${dead === 0 ? 'accepted' : 'else'} is stored${lost}`
+  const where = segments === 0 ? 'the journal' : count(segments, 'segment')
+  return `${count(payloads, 'payload')} in ${where} will be delivered after the next start${lost}`
 }

@@ -35,13 +35,15 @@ test('a destination that stays parked is a line a minute, however many segments 
 
 test('the last word tells what is not stored, also when it never became a segment to deliver', () => {
   const { lines, observe } = logOf()
-  observe({ kind: 'stopped', segments: 0, payloads: 0 })
-  observe({ kind: 'stopped', segments: 2, payloads: 1 })
-  observe({ kind: 'stopped', segments: 0, payloads: 1 })
+  observe({ kind: 'stopped', segments: 0, payloads: 0, dead: 0 })
+  observe({ kind: 'stopped', segments: 2, payloads: 1, dead: 0 })
+  observe({ kind: 'stopped', segments: 0, payloads: 1, dead: 0 })
+  observe({ kind: 'stopped', segments: 0, payloads: 0, dead: 3 })
   expect(lines).toEqual([
     'stopped; everything accepted is stored',
     'stopped; 1 payload in 2 segments will be delivered after the next start',
     'stopped; 1 payload in the journal will be delivered after the next start',
+    'stopped; everything else is stored; 3 payloads could not be stored: see dead/ and corrupt/ in the journal',
   ])
 })
 

@@ -57,7 +57,7 @@ const SPOILS: Readonly<Record<string, (lane: string) => Spoiled>> = {
     return {
       damaged: receiptsIn(SEGMENTS.second).slice(10),
       setAside: { segment: SEGMENTS.second, offset: start, end: middle },
-      says: [/error: .*0002\.sealed: \d+ bytes at \d+ are damaged; a copy is in .*, the rest is delivered/],
+      says: [/error: .*0002\.sealed: \d+ bytes at \d+ are damaged and kept in .*; the rest is delivered/],
     }
   },
   'a sealed segment that is empty': (lane) => {
@@ -171,7 +171,7 @@ function flipped(lane: string, segment: string, place: number): Spoiled {
   return {
     damaged: [receiptsIn(segment)[place] as string],
     setAside: { segment, offset: start, end },
-    says: [/error: .*\d+\.(open|sealed): \d+ bytes at \d+ are damaged; a copy is in .*, the rest is delivered/],
+    says: [/error: .*\d+\.(open|sealed): \d+ bytes at \d+ are damaged and kept in .*; the rest is delivered/],
   }
 }
 

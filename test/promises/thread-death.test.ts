@@ -80,7 +80,15 @@ test('a thread that cannot start is started again at each try, after a pause, un
     if (events.length === 2) start.place = { kind: 'directory', root: scratch.at('objects') }
   })
   try {
-    const delivered = await threads.deliver({ path, number: 1, payloads: 1, bytes: 1 })
+    const delivered = await threads.deliver({
+      path,
+      number: 1,
+      tag: '0badcafe',
+      records: 1,
+      payloads: 1,
+      recordBytes: 1,
+      bytes: 1,
+    })
     expect(delivered).toMatchObject({ kind: 'stored', payloads: 1 })
   } finally {
     await threads.stop()

@@ -11,6 +11,7 @@ import { openDataDirectory } from '../../src/journal/data-directory.ts'
 import type { SealedSegment } from '../../src/journal/journal.ts'
 import { HEADER_BYTES, SEAL_BYTES } from '../../src/journal/layout.ts'
 import type { Event } from '../../src/observe/events.ts'
+import { type Amount, Ledger } from '../../src/observe/ledger.ts'
 import { type Pipeline, type PipelineOptions, startPipeline } from '../../src/pipeline.ts'
 import type { Files } from '../../src/platform/files.ts'
 import type { Platform } from '../../src/platform/platform.ts'
@@ -24,6 +25,8 @@ import type { Strand, World } from './world.ts'
 
 export const DATA = 'data'
 export const LANE = 'data/lane-0'
+const LEDGER = 'data/ledger'
+const LEDGER_DAYS = 30
 /** What a stop may take beyond its grace, on a slow disk. */
 const STOP_MS_MAX = 60_000
 /** The pause before a job is run again whose thread died, as in `threads.ts`. */
@@ -49,7 +52,8 @@ export interface Surroundings {
 }
 
 /** What changes from life to life. */
-export interface LifeOptions extends Omit<PipelineOptions, 'laneDirectory' | 'node' | 'lane'> {
+export interface LifeOptions
+  extends Omit<PipelineOptions, 'laneDirectory' | 'node' | 'lane' | 'destination' | 'noteWindowMs'> {
   threads: number
   bodyBytesMax: number
 }
@@ -81,6 +85,9 @@ export class Life {
   /** Payloads that the journal must count: those it found, took, and hasn't given away. */
   #payloads = 0
   #unanswered = 0
+  #ledger: Ledger | undefined
+  /** What had left the journal before this life. */
+  #before: Amount = { payloads: 0, bytes: 0 }
 
   constructor(number: number, options: LifeOptions, around: Surroundings) {
     this.number = number
@@ -100,10 +107,23 @@ export class Life {
     const deliverAgain: Deliver = (segment) => this.#deliver(segment)
     const start = async () => {
       const directory = await openDataDirectory(this.#platform, () => ({ release() {} }), DATA)
+      const { files, clock } = this.#platform
+      const ledger = await Ledger.open(files, clock, LEDGER, LEDGER_DAYS)
+      this.#ledger = ledger
+      const { stored, dead } = ledger.totals
+      this.#before = { payloads: stored.payloads + dead.payloads, bytes: stored.bytes + dead.bytes }
+      const lane = {
+        laneDirectory: LANE,
+        node: directory.node,
+        lane: 0,
+        destination: 'simulated',
+        noteWindowMs: 600_000,
+      }
       return await startPipeline(
         this.#platform,
-        { laneDirectory: LANE, node: directory.node, lane: 0, lingerMs, compression, objectBytesMax, maxWorkers },
+        { ...lane, lingerMs, compression, objectBytesMax, maxWorkers },
         seams.deliver?.(deliverAgain, this.#platform.files) ?? deliverAgain,
+        ledger,
         (event) => this.#observe(event),
         ({ payloads }) => {
           this.#payloads -= payloads
@@ -199,6 +219,23 @@ export class Life {
     const counted = this.pipeline.journal.payloads
     if (counted === this.#payloads) return
     this.#around.world.breach(`the journal counts ${counted} payloads, and should count ${this.#payloads}`)
+  }
+
+  /**
+   * accepted = stored + pending + dead, at every moment. Dead may be what was found in the page cache after its sync had
+   * failed, and was lost with the power later: nobody was promised it.
+   */
+  checkBalance(): void {
+    if (this.strand.dead || !this.pipeline || !this.#ledger) return
+    const { accepted, pending } = this.pipeline.journal
+    const { stored, dead } = this.#ledger.totals
+    for (const unit of ['payloads', 'bytes'] as const) {
+      const sum = stored[unit] + pending[unit] + dead[unit]
+      if (this.#before[unit] + accepted[unit] === sum) continue
+      this.#around.world.breach(
+        `the ledger's ${unit} do not add up: ${JSON.stringify({ accepted, pending, stored, dead })}`,
+      )
+    }
   }
 
   /** What the journal says it takes of the disk is what it takes; for a life without faults, while nothing is under way. */

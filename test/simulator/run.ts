@@ -107,6 +107,7 @@ class Run {
     let looks = 0
     const check = () => {
       life.checkPayloads()
+      life.checkBalance()
       if (faultsSeen !== faults.total) {
         faultsSeen = faults.total
         // What a failing disk leaves half-done is seen best by whoever comes next.
