@@ -59,7 +59,7 @@ test('threads that die while objects are put: the jobs are run again by new ones
   expect(workers.length).toBeGreaterThan(2)
   const crashes = events.filter(({ kind }) => kind === 'delivery-crash')
   expect(crashes).toEqual([{ kind: 'delivery-crash', reason: expect.stringContaining('a delivery thread died') }])
-  expect(server.backlog()).toEqual({ segments: 0, payloads: 0 })
+  expect(server.backlog()).toEqual({ segments: 0, payloads: 0, dead: 0 })
   expect(ledger.unkept).toEqual([])
   // The repeat met what the first attempt had stored.
   expect(store.answers.get('PreconditionFailed')).toBe(1)
