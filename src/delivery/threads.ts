@@ -6,11 +6,14 @@ import type { Observer } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Delivered } from './deliver.ts'
 import type { DeliverMessage, ThreadMessage, ThreadStart } from './messages.ts'
+import type { Trouble } from './patience.ts'
 
 /** The pause before a job is run again whose thread died or whose disk failed it. */
 const CRASH_PAUSE_MS = 1000
 
 interface Job {
+  /** The path of its segment. */
+  segment: string
   resolve: (delivered: Delivered) => void
   reject: (error: Error) => void
 }
@@ -27,7 +30,8 @@ export class DeliveryThreads {
   readonly #clock: Clock
   readonly #observe: Observer
   readonly #threads: Thread[]
-  readonly #parked = new Map<number, string>()
+  /** Segment → why it is parked. It stays so when its thread dies: that says nothing about the destination. */
+  readonly #parked = new Map<string, string>()
   #jobs = 0
   #stopped = false
 
@@ -67,7 +71,7 @@ export class DeliveryThreads {
     const thread = this.#leastBusy()
     const job = ++this.#jobs
     return new Promise((resolve, reject) => {
-      thread.jobs.set(job, { resolve, reject })
+      thread.jobs.set(job, { segment: segment.path, resolve, reject })
       const message: DeliverMessage = { job, path: segment.path }
       thread.worker.postMessage(message)
     })
@@ -97,29 +101,26 @@ export class DeliveryThreads {
 
   #bury(thread: Thread, reason: string): void {
     thread.dead = true
-    const jobs = [...thread.jobs]
+    const jobs = [...thread.jobs.values()]
     thread.jobs.clear()
-    for (const [number, job] of jobs) {
-      this.#parked.delete(number)
-      job.reject(new Error(`a delivery thread died: ${reason}`))
-    }
+    for (const job of jobs) job.reject(new Error(`a delivery thread died: ${reason}`))
   }
 
   #hear(thread: Thread, message: ThreadMessage): void {
     if (message.kind === 'event') return this.#observe(message.event)
-    if (message.kind === 'trouble') return this.#note(message)
     const job = thread.jobs.get(message.job)
+    if (!job) return
+    if (message.kind === 'trouble') return this.#note(job, message.trouble)
     thread.jobs.delete(message.job)
-    const wasLastParked = this.#parked.delete(message.job) && this.#parked.size === 0
-    if (message.kind === 'failed') return job?.reject(new Error(message.reason))
-    if (wasLastParked) this.#observe({ kind: 'destination-resumed' })
-    job?.resolve(message.delivered)
+    if (message.kind === 'failed') return job.reject(new Error(message.reason))
+    if (this.#parked.delete(job.segment) && this.#parked.size === 0) this.#observe({ kind: 'destination-resumed' })
+    job.resolve(message.delivered)
   }
 
-  #note({ job, trouble }: Extract<ThreadMessage, { kind: 'trouble' }>): void {
+  #note({ segment }: Job, trouble: Trouble): void {
     const { object, reason, attempt, pauseMs } = trouble
     // Once parked, only what is stored shows that somebody has mended it: another fault in between does not.
-    if (trouble.kind === 'park' || this.#parked.has(job)) this.#parked.set(job, reason)
+    if (trouble.kind === 'park' || this.#parked.has(segment)) this.#parked.set(segment, reason)
     if (trouble.kind === 'park') this.#observe({ kind: 'destination-parked', object, reason, pauseMs })
     else this.#observe({ kind: 'delivery-retry', object, reason, attempt, pauseMs })
   }

@@ -94,6 +94,26 @@ test.concurrent.each(Object.entries(FAULTS))(
   30_000,
 )
 
+test('a stop while nothing is taken does not say that something is taken again; the next start delivers', async () => {
+  using scratch = new Scratch()
+  await using store = new S3Store()
+  store.isAllowed = false
+  const args = ['--data', scratch.at('data'), '--to', `s3://${BUCKET}/stopped`, '--linger', '20ms']
+  const ledger = new Ledger(seeded(1))
+  {
+    await using millrace = await Millrace.start([...args, '--stop-grace', '0ms'], s3Env(store.endpoint))
+    await ledger.post(millrace.url)
+    await millrace.printed(/error: parked/)
+    expect(await millrace.stop()).toEqual({ code: 0, signal: null })
+    expect(millrace.output).not.toContain('takes objects again')
+    expect(millrace.output).toMatch(/stopped; \d+ payloads? in 1 segment will be delivered after the next start/)
+  }
+  store.isAllowed = true
+  await using millrace = await Millrace.start(args, s3Env(store.endpoint))
+  expect(await millrace.stop()).toEqual({ code: 0, signal: null })
+  ledger.expectKept(store.lines())
+}, 30_000)
+
 async function ready({ url }: Millrace): Promise<{ status: number; detail: string | undefined }> {
   const response = await fetch(`${url}/readyz`)
   const { detail } = (await response.json()) as { detail?: string }

@@ -6,6 +6,7 @@ import type { Worker } from 'node:worker_threads'
 import { loadOptions } from '../../src/config/load.ts'
 import type { ThreadStart } from '../../src/delivery/messages.ts'
 import { DeliveryThreads } from '../../src/delivery/threads.ts'
+import { parsePlace } from '../../src/destination/place.ts'
 import type { Event } from '../../src/observe/events.ts'
 import { systemPlatform } from '../../src/platform/platform.ts'
 import { startServer } from '../../src/server.ts'
@@ -99,6 +100,41 @@ test('a thread that cannot start is started again at each try, after a pause, un
   expect(workers.length).toBe(3)
   expect(readObjectsIn(scratch.at('objects')).map(({ payload }) => payload)).toEqual(['{"a":1}'])
 })
+
+test('a thread that dies while the destination is parked: it stays parked until something is stored', async () => {
+  using scratch = new Scratch()
+  const path = scratch.at('0000000000000001.sealed')
+  writeFileSync(path, segmentOf(HEADER, [[valueRecord('{"a":1}')]]).sealed)
+  await using store = new S3Store()
+  store.isAllowed = false
+  const env = s3Env(store.endpoint)
+  using _ = new Environment(env)
+  const place = parsePlace(`s3://${BUCKET}/parked`, env)
+  if (typeof place === 'string') throw new Error(place)
+  const kinds: Event['kind'][] = []
+  const reasons: (string | undefined)[] = []
+  const sleep = async () => void reasons.push(threads.parked)
+  const threads = new DeliveryThreads(
+    1,
+    { place, bodyBytesMax: 1 << 20 },
+    { ...systemPlatform.clock, sleep },
+    (event) => {
+      kinds.push(event.kind)
+      if (event.kind !== 'destination-parked') return
+      if (kinds.length === 1) void crash(workers[0] as Worker)
+      else store.isAllowed = true
+    },
+  )
+  try {
+    await threads.deliver({ path, number: 1, tag: '0badcafe', records: 1, payloads: 1, recordBytes: 1, bytes: 1 })
+    expect(threads.parked).toBeUndefined()
+  } finally {
+    await threads.stop()
+  }
+  expect(reasons).toEqual([expect.stringContaining('403 AccessDenied')])
+  expect(kinds).toEqual(['destination-parked', 'delivery-crash', 'destination-parked', 'destination-resumed'])
+  expect(store.lines().map(({ payload }) => payload)).toEqual(['{"a":1}'])
+}, 30_000)
 
 /** A place that no destination can be opened for: the thread throws as it starts. */
 const UNUSABLE = { kind: 's3' } as ThreadStart['place']
