@@ -12,11 +12,12 @@ export interface ThreadStart {
   bodyBytesMax: number
 }
 
-/** To a thread: deliver this segment. */
-export interface DeliverMessage {
-  job: number
-  path: string
-}
+/** To a thread. */
+export type JobMessage =
+  /** Deliver this segment. */
+  | { kind: 'deliver'; job: number; path: string }
+  /** Answer, to show that you don't hang. */
+  | { kind: 'ask' }
 
 /** From a thread. */
 export type ThreadMessage =
@@ -25,3 +26,4 @@ export type ThreadMessage =
   | { kind: 'failed'; job: number; reason: string }
   | { kind: 'trouble'; job: number; trouble: Trouble }
   | { kind: 'event'; event: Event }
+  | { kind: 'answer' }

@@ -7,7 +7,7 @@ import { ChunkPool } from './chunk-pool.ts'
 import { createCompressor } from './compressor.ts'
 import { type DeliveryContext, deliver } from './deliver.ts'
 import { CHUNK_BYTES } from './encode.ts'
-import type { DeliverMessage, ThreadMessage, ThreadStart } from './messages.ts'
+import type { JobMessage, ThreadMessage, ThreadStart } from './messages.ts'
 import { Parking } from './parking.ts'
 import { ByteBudget, Turn } from './turn.ts'
 
@@ -28,7 +28,9 @@ const context: DeliveryContext = {
   signal: new AbortController().signal,
 }
 
-parentPort?.on('message', ({ job, path }: DeliverMessage) => {
+parentPort?.on('message', (message: JobMessage) => {
+  if (message.kind === 'ask') return say({ kind: 'answer' })
+  const { job, path } = message
   deliver(path, context, (trouble) => say({ kind: 'trouble', job, trouble })).then(
     (delivered) => say({ kind: 'done', job, delivered }),
     (error: unknown) =>

@@ -5,11 +5,14 @@ import type { SealedSegment } from '../journal/journal.ts'
 import type { Observer } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Delivered } from './deliver.ts'
-import type { DeliverMessage, ThreadMessage, ThreadStart } from './messages.ts'
+import { Heartbeat } from './heartbeat.ts'
+import type { JobMessage, ThreadMessage, ThreadStart } from './messages.ts'
 import type { Trouble } from './patience.ts'
 
 /** The pause before a job is run again whose thread died or whose disk failed it. */
 const CRASH_PAUSE_MS = 1000
+
+const ENTRY = new URL('./thread.ts', import.meta.url)
 
 interface Job {
   /** The path of its segment. */
@@ -22,6 +25,7 @@ interface Thread {
   worker: Worker
   dead: boolean
   jobs: Map<number, Job>
+  heartbeat: Heartbeat
 }
 
 /** A fixed number of threads, each with any number of deliveries under way. */
@@ -29,16 +33,19 @@ export class DeliveryThreads {
   readonly #start: ThreadStart
   readonly #clock: Clock
   readonly #observe: Observer
+  readonly #entry: URL
   readonly #threads: Thread[]
   /** Segment → why it is parked. It stays so when its thread dies: that says nothing about the destination. */
   readonly #parked = new Map<string, string>()
   #jobs = 0
   #stopped = false
 
-  constructor(count: number, start: ThreadStart, clock: Clock, observe: Observer) {
+  /** `entry` is the threads' module; a test has its own. */
+  constructor(count: number, start: ThreadStart, clock: Clock, observe: Observer, entry = ENTRY) {
     this.#start = start
     this.#clock = clock
     this.#observe = observe
+    this.#entry = entry
     this.#threads = Array.from({ length: count }, () => this.#spawn())
   }
 
@@ -64,6 +71,7 @@ export class DeliveryThreads {
   /** Ends the threads at once, whatever they are doing. */
   async stop(): Promise<void> {
     this.#stopped = true
+    for (const { heartbeat } of this.#threads) heartbeat.stop()
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
   }
 
@@ -72,8 +80,7 @@ export class DeliveryThreads {
     const job = ++this.#jobs
     return new Promise((resolve, reject) => {
       thread.jobs.set(job, { segment: segment.path, resolve, reject })
-      const message: DeliverMessage = { job, path: segment.path }
-      thread.worker.postMessage(message)
+      say(thread.worker, { kind: 'deliver', job, path: segment.path })
     })
   }
 
@@ -87,11 +94,16 @@ export class DeliveryThreads {
   }
 
   #spawn(): Thread {
-    const worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: this.#start })
-    const thread: Thread = { worker, dead: false, jobs: new Map() }
-    worker.on('message', (message: ThreadMessage) => this.#hear(thread, message))
+    const worker = new Worker(this.#entry, { workerData: this.#start })
     // An 'error' is always followed by 'exit', which does the work; it only has to be listened to.
     let reason = 'the thread ended'
+    const hangs = () => {
+      reason = 'it hung, and was ended'
+      void worker.terminate()
+    }
+    const heartbeat = new Heartbeat(this.#clock, () => say(worker, { kind: 'ask' }), hangs)
+    const thread: Thread = { worker, dead: false, jobs: new Map(), heartbeat }
+    worker.on('message', (message: ThreadMessage) => this.#hear(thread, message))
     worker.on('error', (error) => {
       reason = error instanceof Error ? (error.stack ?? error.message) : String(error)
     })
@@ -101,6 +113,7 @@ export class DeliveryThreads {
 
   #bury(thread: Thread, reason: string): void {
     thread.dead = true
+    thread.heartbeat.stop()
     const jobs = [...thread.jobs.values()]
     thread.jobs.clear()
     for (const job of jobs) job.reject(new Error(`a delivery thread died: ${reason}`))
@@ -108,6 +121,7 @@ export class DeliveryThreads {
 
   #hear(thread: Thread, message: ThreadMessage): void {
     if (message.kind === 'event') return this.#observe(message.event)
+    if (message.kind === 'answer') return thread.heartbeat.answered()
     const job = thread.jobs.get(message.job)
     if (!job) return
     if (message.kind === 'trouble') return this.#note(job, message.trouble)
@@ -124,4 +138,8 @@ export class DeliveryThreads {
     if (trouble.kind === 'park') this.#observe({ kind: 'destination-parked', object, reason, pauseMs })
     else this.#observe({ kind: 'delivery-retry', object, reason, attempt, pauseMs })
   }
+}
+
+function say(worker: Worker, message: JobMessage): void {
+  worker.postMessage(message)
 }

@@ -1,7 +1,7 @@
 /** A delivery thread that dies is replaced, and its jobs are run again: nothing is lost, and nothing stored twice. */
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import type { Worker } from 'node:worker_threads'
 import { loadOptions } from '../../src/config/load.ts'
 import type { ThreadStart } from '../../src/delivery/messages.ts'
@@ -13,6 +13,7 @@ import { startServer } from '../../src/server.ts'
 import { FaultProxy } from '../fault-proxy.ts'
 import { HEADER, segmentOf, valueRecord } from '../journal/segment-files.ts'
 import { Ledger } from '../ledger.ts'
+import { FakeClock } from '../memory-platform.ts'
 import { Scratch } from '../millrace.ts'
 import { readObjectsIn } from '../objects.ts'
 import { BUCKET, S3Store, s3Env } from '../s3-store.ts'
@@ -163,3 +164,31 @@ class Environment implements Disposable {
     }
   }
 }
+
+test('a thread that hangs is ended and replaced, and its job is run again', async () => {
+  using scratch = new Scratch()
+  const path = scratch.at('0000000000000001.sealed')
+  writeFileSync(path, segmentOf(HEADER, [[valueRecord('"kept"')]]).sealed)
+  const start: ThreadStart = { place: { kind: 'directory', root: scratch.at('objects') }, bodyBytesMax: 1 << 20 }
+  const clock = new FakeClock()
+  const events: Event[] = []
+  const entry = new URL('../delivery/hanging-thread.ts', import.meta.url)
+  const threads = new DeliveryThreads(1, start, clock, (event) => events.push(event), entry)
+  try {
+    const segment = { path, number: 1, tag: '0badcafe', records: 1, payloads: 1, recordBytes: 1, bytes: 1 }
+    const delivered = threads.deliver(segment)
+    const turn = () => new Promise((resolve) => setImmediate(resolve))
+    // Time goes on once it hangs, until that is noticed; what comes after needs only the pause before the next try.
+    while (!existsSync(scratch.at('objects.hung'))) await turn()
+    while (events.length === 0) {
+      await clock.advance(1000)
+      await turn()
+    }
+    await clock.advance(1000)
+    expect(await delivered).toMatchObject({ kind: 'stored', payloads: 1 })
+  } finally {
+    await threads.stop()
+  }
+  expect(events).toEqual([{ kind: 'delivery-crash', reason: 'a delivery thread died: it hung, and was ended' }])
+  expect(readObjectsIn(scratch.at('objects')).map(({ payload }) => payload)).toEqual(['"kept"'])
+})
