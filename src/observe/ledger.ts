@@ -69,6 +69,12 @@ export interface LedgerTotals {
 
 const SEGMENTS_PER_FILE = 1000
 const READ_BYTES = 1 << 16
+/**
+ * Room for a few lines on a disk that others have filled: a file that is removed when a line finds no room. Without it
+ * nothing could be deleted that was delivered, and a full disk would stay full.
+ */
+const RESERVE = 'reserve'
+const RESERVE_BYTES = 256 * 1024
 const DAY_MS = 86_400_000
 
 interface LedgerFile {
@@ -93,6 +99,7 @@ export class Ledger {
   /** By lane and thousand: `0-0000000000017`. */
   readonly #known = new Map<string, LedgerFile>()
   #entry = 0
+  #hasReserve = false
   #open: { path: string; file: OpenFile } | undefined
   /** One append at a time, in the order of the calls. */
   #last: Promise<unknown> = Promise.resolve()
@@ -110,6 +117,7 @@ export class Ledger {
     await files.makeDirectory(directory)
     for (const name of await files.list(directory)) await ledger.#learn(name)
     await ledger.#prune()
+    await ledger.#reserve()
     return ledger
   }
 
@@ -162,6 +170,7 @@ export class Ledger {
       this.#open = undefined
       known.generation += 1
       known.bytes = 0
+      if ((error as NodeJS.ErrnoException).code === 'ENOSPC') await this.#giveReserve()
       throw error
     }
     known.bytes += line.length
@@ -169,6 +178,7 @@ export class Ledger {
     known.entry = this.#entry = entry.entry
     this.#written = totals
     if (isNew) await this.#prune()
+    if (!this.#hasReserve) await this.#reserve()
   }
 
   async #fileFor(path: string, known: LedgerFile): Promise<OpenFile> {
@@ -215,6 +225,32 @@ export class Ledger {
       }
       this.#known.delete(key)
     }
+  }
+
+  /** Sets room aside, if there is any: what can't be done now is tried again after the next line. */
+  async #reserve(): Promise<void> {
+    const path = join(this.#directory, RESERVE)
+    this.#hasReserve = (await this.#files.sizeOf(path).catch(() => 0)) === RESERVE_BYTES
+    if (this.#hasReserve) return
+    try {
+      await this.#files.remove(path)
+      const file = await this.#files.open(path, 'create')
+      try {
+        // Not zeros: some file systems keep no room for those.
+        await file.write(Buffer.alloc(RESERVE_BYTES, 'reserve '), 0)
+        await file.datasync()
+      } finally {
+        await file.close()
+      }
+      this.#hasReserve = true
+    } catch {
+      await this.#giveReserve()
+    }
+  }
+
+  async #giveReserve(): Promise<void> {
+    this.#hasReserve = false
+    await this.#files.remove(join(this.#directory, RESERVE)).catch(() => {})
   }
 
   #path(key: string, generation: number): string {
