@@ -21,10 +21,37 @@ export type PutOutcome =
   /** A fault that somebody has to mend (403, no such bucket, wrong clock): keep, show, try again with long pauses. */
   | { kind: 'park'; reason: string }
 
+/** A question that got no answer. `passing` when another try may get one; else somebody has to mend something first. */
+export interface Unanswered {
+  kind: 'failed'
+  passing: boolean
+  /** One line. */
+  reason: string
+}
+
+/** Whether an object is there, and how long it is; or, when it was read, how much of it was. */
+export type Found = { kind: 'found'; bytes: number } | { kind: 'missing' } | Unanswered
+
 /** Somewhere objects are put. */
 export interface Destination {
   /** For people: `s3://bucket/prefix`, `/var/lib/millrace/objects`. Never holds a secret. */
   readonly url: string
   /** Puts one object unless its name is taken. Gives up with `retry` when `signal` aborts. */
   put(object: OutgoingObject, signal: AbortSignal): Promise<PutOutcome>
+}
+
+/** A destination that also tells what is there. Delivery never asks: what was stored follows from the answer to a put. */
+export interface ReadableDestination extends Destination {
+  /** Looks for an object. One try; trouble is a value, never an exception. */
+  sizeOf(name: string, signal: AbortSignal): Promise<Found>
+  /**
+   * Hands an object's bytes to `take`, as they are stored, piece by piece; the next piece waits for it. One try: when it
+   * fails half-way, the next one begins anew. Rejects only when `take` does.
+   */
+  read(name: string, take: (piece: Uint8Array) => void | Promise<void>, signal: AbortSignal): Promise<Found>
+}
+
+/** Whether every part of an object's name stands for itself, in a URL as in a path. */
+export function isPlainName(name: string): boolean {
+  return name.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
 }

@@ -1,8 +1,14 @@
 /** The directory destination: a temporary file, fsync, rename, directory fsync. What has its final name is whole. */
 
 import { dirname, join } from 'node:path'
-import type { Files } from '../platform/files.ts'
-import type { Destination, OutgoingObject, PutOutcome } from './destination.ts'
+import { type Files, isMissing, type OpenFile } from '../platform/files.ts'
+import {
+  type Found,
+  isPlainName,
+  type OutgoingObject,
+  type PutOutcome,
+  type ReadableDestination,
+} from './destination.ts'
 
 /** Faults that somebody has to mend; all others are tried again soon. */
 const PARKED_CODES = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENAMETOOLONG', 'EISDIR', 'ELOOP'])
@@ -10,8 +16,11 @@ const PARKED_CODES = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENAMETOOLO
 /** The ending of a file that isn't whole yet. Left by a crash, it is written anew by the repeat. */
 export const PARTIAL_ENDING = '.partial'
 
+/** How much of an object is read at once. */
+const PIECE_BYTES = 256 * 1024
+
 /** Puts objects as files under `root`, which is made if there is none. */
-export function directoryDestination(root: string, files: Files): Destination {
+export function directoryDestination(root: string, files: Files): ReadableDestination {
   return {
     url: root,
     async put(object: OutgoingObject): Promise<PutOutcome> {
@@ -27,7 +36,54 @@ export function directoryDestination(root: string, files: Files): Destination {
         return { kind: PARKED_CODES.has(code ?? '') ? 'park' : 'retry', reason: message }
       }
     },
+    async sizeOf(name): Promise<Found> {
+      if (!isPlainName(name)) return { kind: 'missing' }
+      try {
+        const bytes = await files.sizeOf(join(root, name))
+        return bytes === undefined ? { kind: 'missing' } : { kind: 'found', bytes }
+      } catch (error) {
+        return unanswered(error)
+      }
+    },
+    async read(name, take, signal): Promise<Found> {
+      if (!isPlainName(name)) return { kind: 'missing' }
+      let file: OpenFile
+      try {
+        file = await files.open(join(root, name), 'read')
+      } catch (error) {
+        return isMissing(error) ? { kind: 'missing' } : unanswered(error)
+      }
+      try {
+        return await readThrough(file, take, signal)
+      } finally {
+        await file.close().catch(() => {})
+      }
+    },
   }
+}
+
+async function readThrough(file: OpenFile, take: (piece: Uint8Array) => void | Promise<void>, signal: AbortSignal) {
+  for (let bytes = 0; ; ) {
+    if (signal.aborted)
+      return { kind: 'failed', passing: true, reason: 'given up, since the program is stopping' } as const
+    const piece = Buffer.allocUnsafe(PIECE_BYTES)
+    let count: number
+    try {
+      count = await file.read(piece, bytes)
+    } catch (error) {
+      return unanswered(error)
+    }
+    if (count === 0) return { kind: 'found', bytes } as const
+    bytes += count
+    await take(piece.subarray(0, count))
+  }
+}
+
+function unanswered(error: unknown): Found {
+  const { code, message } = error as NodeJS.ErrnoException
+  // Something that is no directory stands where one would have to be: the object isn't there.
+  if (code === 'ENOTDIR') return { kind: 'missing' }
+  return { kind: 'failed', passing: !PARKED_CODES.has(code ?? ''), reason: message }
 }
 
 async function writeWhole(files: Files, path: string, body: Uint8Array): Promise<void> {

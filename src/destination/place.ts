@@ -1,7 +1,7 @@
 /** What `--to` can name, as plain data that can be sent to a thread, and how each becomes a destination. */
 
 import type { Platform } from '../platform/platform.ts'
-import type { Destination } from './destination.ts'
+import type { ReadableDestination } from './destination.ts'
 import { directoryDestination } from './directory.ts'
 import { s3Destination } from './s3.ts'
 import { keysProvider, S3Credentials } from './s3-credentials.ts'
@@ -21,7 +21,7 @@ export function parsePlace(to: string, env: Environment): Place | string {
 }
 
 /** Opens a place. `env` is where S3 credentials may stand. */
-export function openPlace(place: Place, platform: Platform, env: Environment): Destination {
+export function openPlace(place: Place, platform: Platform, env: Environment): ReadableDestination {
   if (place.kind === 'directory') return directoryDestination(place.root, platform.files)
   const provider = keysProvider(env, place.place.endpoint === undefined ? place.place.region : undefined)
   const credentials = new S3Credentials(provider, platform.clock)

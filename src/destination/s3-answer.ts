@@ -1,6 +1,6 @@
 /** What an S3 answer, or the lack of one, means for the object: one table from error code or status to outcome. */
 
-import type { PutOutcome } from './destination.ts'
+import type { PutOutcome, Unanswered } from './destination.ts'
 import type { S3Place } from './s3-options.ts'
 
 /** An answer as far as it matters. */
@@ -100,8 +100,28 @@ export function judge(answer: S3Answer, place: S3Place, nowMs: number): Judgemen
     const reason = `${where(place)}: ${answer.status} without an ETag. This is not an S3 store: check AWS_ENDPOINT_URL_S3`
     return { outcome: { kind: 'park', reason }, remedy: 'none' }
   }
-  const facts = { place, answer, nowMs }
-  const advice = typeof row.advice === 'function' ? row.advice(facts) : row.advice
+  const advice = typeof row.advice === 'function' ? row.advice({ place, answer, nowMs }) : row.advice
+  return { outcome: { kind: row.kind, reason: reasonOf(answer, place, code, advice) }, remedy: row.remedy ?? 'none' }
+}
+
+/** What an answer to a HEAD or a GET means when it doesn't bring the object. */
+export interface ReadJudgement {
+  outcome: { kind: 'missing' } | Unanswered
+  remedy: Remedy
+}
+
+/** Judges such an answer. One to a HEAD has no body, so that only its status speaks. */
+export function judgeRead(answer: S3Answer, place: S3Place, nowMs: number): ReadJudgement {
+  const code = element(answer.text, 'Code') ?? ''
+  if (code === 'NoSuchKey') return { outcome: { kind: 'missing' }, remedy: 'none' }
+  const row = rowFor(answer, code)
+  const known = typeof row.advice === 'function' ? row.advice({ place, answer, nowMs }) : row.advice
+  const advice = code === 'AccessDenied' ? readPermissionAdvice(place) : known
+  const reason = reasonOf(answer, place, code, advice)
+  return { outcome: { kind: 'failed', passing: row.kind === 'retry', reason }, remedy: row.remedy ?? 'none' }
+}
+
+function reasonOf(answer: S3Answer, place: S3Place, code: string, advice: string | undefined): string {
   const message = element(answer.text, 'Message')
   const request = answer.headers.get('x-amz-request-id')
   const reason = [
@@ -111,7 +131,7 @@ export function judge(answer: S3Answer, place: S3Place, nowMs: number): Judgemen
     request === null ? '' : ` (request ${request})`,
     advice === undefined ? '' : `. ${advice}`,
   ].join('')
-  return { outcome: { kind: row.kind, reason: oneLine(reason) }, remedy: row.remedy ?? 'none' }
+  return oneLine(reason)
 }
 
 /** What a fetch that brought no answer means. */
@@ -165,6 +185,11 @@ function regionAdvice({ place, answer }: Facts): string {
 function permissionAdvice({ place }: Facts): string {
   const keys = place.prefix === '' ? '*' : `${place.prefix}/*`
   return `Allow these credentials s3:PutObject and s3:PutObjectAcl on arn:aws:s3:::${place.bucket}/${keys}`
+}
+
+function readPermissionAdvice({ bucket, prefix }: S3Place): string {
+  const keys = prefix === '' ? '*' : `${prefix}/*`
+  return `Allow these credentials s3:GetObject on arn:aws:s3:::${bucket}/${keys} and s3:ListBucket on arn:aws:s3:::${bucket}`
 }
 
 function clockAdvice({ answer, nowMs }: Facts): string {

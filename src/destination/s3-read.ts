@@ -1,0 +1,123 @@
+/** Reads what is in S3: whether an object is there and how long it is (HEAD), and its bytes (GET), one try at a time. */
+
+import { type Found, isPlainName, type Unanswered } from './destination.ts'
+import { judgeFailure, judgeRead, where } from './s3-answer.ts'
+import type { LiveKeys } from './s3-credentials.ts'
+import { Attempt, attemptMsMax, readAnswer, type S3Options, signed } from './s3-request.ts'
+
+/** SHA-256 of no bytes: a HEAD and a GET have no body. */
+const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+
+/** Looks for an object. */
+export function sizeInS3(options: S3Options, name: string, signal: AbortSignal): Promise<Found> {
+  return withKeys(options, name, signal, async (keys, attempt) => {
+    const response = await request(options, 'HEAD', name, keys, attempt)
+    const bytes = lengthOf(response)
+    if (response.status === 200 && bytes !== undefined) {
+      options.credentials.accepted(keys)
+      return { kind: 'found', bytes }
+    }
+    // A HEAD's answer has no body, and 404 alone could be the bucket: a GET says what is missing, or what is wrong.
+    return await readOnce(options, name, () => false, keys, attempt)
+  })
+}
+
+/** Hands an object's bytes to `take`. */
+export async function readFromS3(
+  options: S3Options,
+  name: string,
+  take: (piece: Uint8Array) => void | Promise<void>,
+  signal: AbortSignal,
+): Promise<Found> {
+  let thrown: { error: unknown } | undefined
+  const guarded = async (piece: Uint8Array) => {
+    try {
+      await take(piece)
+      return true
+    } catch (error) {
+      thrown = { error }
+      return false
+    }
+  }
+  const found = await withKeys(options, name, signal, (keys, attempt) =>
+    readOnce(options, name, guarded, keys, attempt),
+  )
+  // The caller's own fault is none of the store's.
+  if (thrown) throw thrown.error
+  return found
+}
+
+/** One GET. `take` says whether it wants more; when it doesn't, the length is what the answer's header says. */
+async function readOnce(
+  options: S3Options,
+  name: string,
+  take: (piece: Uint8Array) => boolean | Promise<boolean>,
+  keys: LiveKeys,
+  attempt: Attempt,
+): Promise<Found> {
+  const response = await request(options, 'GET', name, keys, attempt)
+  const { credentials, clock } = options
+  const length = lengthOf(response)
+  if (response.status !== 200) {
+    const { outcome, remedy } = judgeRead(await readAnswer(response, keys), options, clock.nowMs())
+    if (remedy === 'forget-keys') credentials.refused(keys)
+    if (remedy !== 'keys-expired' || outcome.kind !== 'failed') return outcome
+    return { ...outcome, passing: credentials.expired(keys) }
+  }
+  credentials.accepted(keys)
+  attempt.giveTimeFor(length ?? 0)
+  let bytes = 0
+  const reader = response.body?.getReader()
+  for (;;) {
+    const piece = (await reader?.read())?.value
+    if (piece === undefined) break
+    bytes += piece.length
+    if (await take(piece)) continue
+    await reader?.cancel()
+    return { kind: 'found', bytes: length ?? bytes }
+  }
+  if (length === undefined || length === bytes) return { kind: 'found', bytes }
+  return failed(options, `the answer ended after ${bytes} of ${length} bytes`)
+}
+
+async function request(options: S3Options, method: 'HEAD' | 'GET', name: string, keys: LiveKeys, attempt: Attempt) {
+  const sent = new Headers({ 'x-amz-content-sha256': EMPTY_SHA256 })
+  const { url, headers } = await signed(options, method, name, sent, keys)
+  // Not signed, since proxies change it: as stored, please. Bun would decompress what comes with a content coding.
+  headers.set('accept-encoding', 'identity')
+  return await fetch(url, { method, headers, redirect: 'manual', decompress: false, signal: attempt.signal })
+}
+
+/** Runs one attempt with credentials and a time limit; whatever goes wrong on the way is an answer. */
+async function withKeys(
+  options: S3Options,
+  name: string,
+  signal: AbortSignal,
+  ask: (keys: LiveKeys, attempt: Attempt) => Promise<Found>,
+): Promise<Found> {
+  const { clock, credentials } = options
+  if (!isPlainName(name)) return { kind: 'missing' }
+  const attempt = new Attempt(clock, signal, attemptMsMax(0))
+  try {
+    const held = credentials.current()
+    const got = held ? ({ kind: 'keys', keys: held } as const) : await attempt.orEnded(credentials.renewed())
+    if (got === undefined) return failed(options, attempt.ending)
+    if (got.kind === 'none') return { ...failed(options, got.reason), passing: false }
+    return await ask(got.keys, attempt)
+  } catch (error) {
+    if (attempt.endedBy !== undefined) return failed(options, attempt.ending)
+    const { kind, reason } = { reason: '', ...judgeFailure(error, options) }
+    return { kind: 'failed', passing: kind === 'retry', reason }
+  } finally {
+    attempt.close()
+  }
+}
+
+function lengthOf({ headers }: Response): number | undefined {
+  const text = headers.get('content-length') ?? ''
+  return /^\d+$/.test(text) ? Number(text) : undefined
+}
+
+function failed(options: S3Options, reason: string): Unanswered {
+  return { kind: 'failed', passing: true, reason: `${where(options)}: ${reason}` }
+}
