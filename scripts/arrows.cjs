@@ -41,6 +41,10 @@ const rooms = {
     mayImport: ['dispatch', 'journal', 'destination', 'json', 'observe', 'platform'],
     why: 'It never knows that HTTP exists: what it stores comes out of the journal.',
   },
+  commands: {
+    mayImport: ['config', 'intake', 'delivery', 'dispatch', 'journal', 'destination', 'json', 'observe', 'platform'],
+    why: 'Beside the server, not on top of it: a command looks into every room, and only the program runs it.',
+  },
 }
 
 /** One rule a room: nothing of ours outside the room but what the table allows. */

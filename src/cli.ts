@@ -1,9 +1,12 @@
 #!/usr/bin/env bun
-/** The command: arguments to options to a server, signals to a stop, faults to an exit code. */
+/** The program: arguments to a command, or to options and a server; signals to a stop, faults to an exit code. */
 
 import { version } from '../package.json'
-import { helpText } from './config/help.ts'
+import { runCommand } from './commands/run.ts'
+import { processTerminal } from './commands/terminal.ts'
+import { commandHelpText, helpText } from './config/help.ts'
 import { loadOptions } from './config/load.ts'
+import { loadCommand } from './config/load-command.ts'
 import type { Options } from './config/options.ts'
 import { FAULTS, Fault } from './observe/errors.ts'
 import { createLog } from './observe/log.ts'
@@ -13,10 +16,25 @@ import { type Server, startServer } from './server.ts'
 /** Signals closer together than this are one: a terminal and npm both pass on the same Ctrl-C. */
 const SAME_SIGNAL_MS = 300
 
-process.exit(await main())
+process.exit(await main(process.argv.slice(2)))
 
-async function main(): Promise<number> {
-  const loaded = loadOptions(process.argv.slice(2), process.env)
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    const loaded = loadCommand(args, process.env, systemPlatform.clock.nowMs())
+    if (loaded.kind === 'serve') return await serve(args)
+    if (loaded.kind === 'help') return print(loaded.name ? commandHelpText(loaded.name) : helpText(version))
+    if (loaded.kind === 'version') return print(`${version}\n`)
+    if (loaded.kind === 'wrong') return fail('config_invalid', loaded.messages.join('\n  '))
+    const surroundings = { platform: systemPlatform, env: process.env, terminal: processTerminal() }
+    return await runCommand(loaded.command, surroundings)
+  } catch (error) {
+    if (error instanceof Fault) return fail(error.code, error.message)
+    throw error
+  }
+}
+
+async function serve(args: readonly string[]): Promise<number> {
+  const loaded = loadOptions(args, process.env)
   if (loaded.kind === 'help') return print(helpText(version))
   if (loaded.kind === 'version') return print(`${version}\n`)
   if (loaded.kind === 'wrong') return fail('config_invalid', loaded.messages.join('\n  '))
@@ -24,19 +42,14 @@ async function main(): Promise<number> {
   // Heard from the first moment: a stop that comes during the start follows right after it.
   const stopWanted = firstSignal()
   const log = createLog(systemPlatform.clock, (line) => console.log(line))
-  try {
-    const server = await startServer(loaded.options, process.env, systemPlatform, log.observe)
-    print(banner(loaded.options, server))
-    await stopWanted
-    log.observe({ kind: 'stopping', graceMs: loaded.options.stopGraceMs })
-    await server.stop(loaded.options.stopGraceMs)
-    log.flush()
-    log.observe({ kind: 'stopped', ...server.backlog() })
-    return 0
-  } catch (error) {
-    if (error instanceof Fault) return fail(error.code, error.message)
-    throw error
-  }
+  const server = await startServer(loaded.options, process.env, systemPlatform, log.observe)
+  print(banner(loaded.options, server))
+  await stopWanted
+  log.observe({ kind: 'stopping', graceMs: loaded.options.stopGraceMs })
+  await server.stop(loaded.options.stopGraceMs)
+  log.flush()
+  log.observe({ kind: 'stopped', ...server.backlog() })
+  return 0
 }
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once: what was acked is in the journal. */

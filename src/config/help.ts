@@ -1,5 +1,6 @@
-/** The text of `--help`, made from the option rows. */
+/** The texts of `--help`, made from the rows of options and commands. */
 
+import { COMMANDS, type CommandName, type CommandRow, FLAGS, flagUsage, usageOf } from './commands.ts'
 import { OPTIONS, type OptionRow } from './options.ts'
 
 /** What `millrace --help` prints. */
@@ -13,8 +14,13 @@ export function helpText(version: string): string {
   })
   return `millrace ${version}: takes JSON POSTs, keeps them on disk before it says yes, lands them in S3 once each.
 
-Usage: millrace [options]
+Usage: millrace [options]             serve
+       millrace COMMAND [options]     look into a data directory, or mend it
 
+Commands (\`millrace COMMAND --help\` says more):
+${commandLines()}
+
+Options of the server:
 ${lines.join('\n')}
   --help, -h${' '.repeat(Math.max(1, width - 12))}Print this and exit.
   --version, -V${' '.repeat(Math.max(1, width - 15))}Print the version and exit.
@@ -27,8 +33,45 @@ Examples:
   millrace --to s3://my-bucket/events          put objects into S3
   millrace --host 0.0.0.0 --port 80 --data /var/lib/millrace --to s3://my-bucket
 
+  millrace where k3v9x2ab-0-17-9f3c01d2-4      where the payloads of a receipt are
+  millrace verify --deep                       whether everything accepted is there
+
   curl -d '{"hello":"world"}' -H 'Content-Type: application/json' http://127.0.0.1:8080/payloads
 
 Exit codes: 0 stopped in good order, 1 an operating error (docs/ERRORS.md), 2 a wrong option.
 `
+}
+
+/** What `millrace COMMAND --help` prints. */
+export function commandHelpText(name: CommandName): string {
+  const row: CommandRow = COMMANDS[name]
+  const flags = row.flags.map((flag) => [flagUsage(FLAGS[flag]), FLAGS[flag].what] as const)
+  const options = row.options.map((option) => {
+    const { env, default: fallback, defaultMeans, what } = OPTIONS[option] as OptionRow
+    return [optionUsage(option), `${what} [${env}; default: ${defaultMeans ?? fallback ?? 'none'}]`] as const
+  })
+  const exits = [...row.exits, [2, 'a wrong option'] as const].toSorted(([a], [b]) => a - b)
+  return `millrace ${row.words}: ${row.what}
+
+Usage: millrace ${usageOf(row, optionUsage)}
+
+${columns([...flags, ...options, ['--help, -h', 'Print this and exit.']])}
+${row.more === '' ? '' : `\n${row.more}\n`}
+Exit codes: ${exits.map(([code, meaning]) => `${code} ${meaning}`).join('; ')}.
+`
+}
+
+/** `--data DIR`. */
+export function optionUsage(name: keyof typeof OPTIONS): string {
+  return `--${OPTIONS[name].flag} ${OPTIONS[name].value}`
+}
+
+function commandLines(): string {
+  const takes = { none: '', one: ' RECEIPT', many: ' RECEIPT…|--all' }
+  return columns(Object.values(COMMANDS).map(({ words, receipts, what }) => [words + takes[receipts], what]))
+}
+
+function columns(lines: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...lines.map(([left]) => left.length)) + 2
+  return lines.map(([left, right]) => `  ${left.padEnd(width)}${right}`).join('\n')
 }

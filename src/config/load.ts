@@ -1,5 +1,6 @@
 /** Puts the options together: a flag (the last of equal ones) wins over the environment, that over the default. */
 
+import { type KnownFlag, readArguments } from './arguments.ts'
 import { OPTIONS, type OptionRow, type Options, type OptionValue, readOption } from './options.ts'
 
 /** What the command line asks for. */
@@ -10,14 +11,34 @@ export type Loaded =
   /** One line for each thing that is wrong. */
   | { kind: 'wrong'; messages: string[] }
 
+/** The environment. An empty variable counts as not set. */
+export type Variables = Readonly<Record<string, string | undefined>>
+
 const ROWS = Object.entries(OPTIONS) as [keyof Options, OptionRow][]
 
-/** Reads arguments and environment. An empty environment variable counts as not set. */
-export function loadOptions(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Loaded {
-  const { flags, messages, asked } = readFlags(args)
+/** Reads arguments and environment. */
+export function loadOptions(args: readonly string[], env: Variables): Loaded {
+  const { flags, operands, messages, asked } = readArguments(args, ROWS.map(asKnown))
   if (asked) return { kind: asked }
-  const options: Record<string, OptionValue | undefined> = {}
-  for (const [name, row] of ROWS) {
+  messages.unshift(...operands.map((operand) => `'${operand}' is not an option; see --help`))
+  const options = readValues(ROWS, flags, env, messages)
+  return messages.length > 0 ? { kind: 'wrong', messages } : { kind: 'options', options: options as unknown as Options }
+}
+
+/** An option as the command line knows it. */
+export function asKnown([, { flag }]: readonly [string, OptionRow]): KnownFlag {
+  return { flag, takesValue: true }
+}
+
+/** The values of options, by name; what is wrong with them is added to `messages`. */
+export function readValues(
+  rows: readonly (readonly [string, OptionRow])[],
+  flags: ReadonlyMap<string, string>,
+  env: Variables,
+  messages: string[],
+): Record<string, OptionValue> {
+  const options: Record<string, OptionValue> = {}
+  for (const [name, row] of rows) {
     const flag = flags.get(row.flag)
     const [from, text] =
       flag !== undefined ? [`--${row.flag}`, flag] : env[row.env] ? [row.env, env[row.env]] : ['', row.default]
@@ -26,38 +47,5 @@ export function loadOptions(args: readonly string[], env: Readonly<Record<string
     if (read.kind === 'value') options[name] = read.value
     else messages.push(`${from} is '${text}'; allowed is ${read.allowed}`)
   }
-  if (messages.length > 0) return { kind: 'wrong', messages }
-  return { kind: 'options', options: options as unknown as Options }
-}
-
-function readFlags(args: readonly string[]) {
-  const flags = new Map<string, string>()
-  const messages: string[] = []
-  let asked: 'help' | 'version' | undefined
-  for (let i = 0; i < args.length; i++) {
-    const argument = args[i] as string
-    if (argument === '--help' || argument === '-h') asked ??= 'help'
-    else if (argument === '--version' || argument === '-V') asked ??= 'version'
-    else if (!argument.startsWith('--')) messages.push(`'${argument}' is not an option; see --help`)
-    else {
-      const [name = '', ...rest] = argument.slice(2).split('=')
-      const inline = argument.includes('=') ? rest.join('=') : undefined
-      const known = ROWS.some(([, row]) => row.flag === name)
-      if (!known) messages.push(`--${name} is not an option${suggestion(name)}; see --help`)
-      const next = args[i + 1]
-      if (inline === undefined && known && (next === undefined || next.startsWith('--'))) {
-        messages.push(`--${name} needs a value`)
-        continue
-      }
-      flags.set(name, inline ?? next ?? '')
-      // The value of an unknown flag can't be told from an argument; it is skipped unless it is a flag itself.
-      if (inline === undefined && (known || (next !== undefined && !next.startsWith('-')))) i++
-    }
-  }
-  return { flags, messages, asked }
-}
-
-function suggestion(name: string): string {
-  const near = ROWS.map(([, row]) => row.flag).find((flag) => flag.startsWith(name) || name.startsWith(flag))
-  return near ? ` (did you mean --${near}?)` : ''
+  return options
 }

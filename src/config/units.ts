@@ -1,4 +1,4 @@
-/** Durations and sizes as people write them (`500ms`, `5s`, `10m`; `64KiB`, `10GiB`), read and written. */
+/** Durations, sizes and moments as people write them (`500ms`, `10m`; `64KiB`, `10GiB`; `2026-11-20`), read and written. */
 
 const DURATION_UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const
 const SIZE_UNITS = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const
@@ -21,6 +21,15 @@ export function formatDuration(ms: number): string {
 /** `67108864` → `64MiB`: in the largest unit that gives a whole number. */
 export function formatSize(bytes: number): string {
   return formatUnits(bytes, SIZE_UNITS)
+}
+
+/** A moment in milliseconds since 1970: so long before now (`24h`), or UTC as `2026-11-20` or `2026-11-20T10:00:00Z`. */
+export function parseMoment(text: string, nowMs: number): number | undefined {
+  const agoMs = parseDuration(text)
+  if (agoMs !== undefined) return nowMs - agoMs
+  if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z)?$/.test(text)) return undefined
+  const atMs = Date.parse(text)
+  return Number.isNaN(atMs) ? undefined : atMs
 }
 
 function parseUnits(text: string, units: Readonly<Record<string, number>>): number | undefined {

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import { Fault } from '../observe/errors.ts'
+import type { Files } from '../platform/files.ts'
 import type { FileLock } from '../platform/lock.ts'
 import type { Platform } from '../platform/platform.ts'
 
@@ -36,7 +37,7 @@ export async function openDataDirectory(
       throw new Fault('data_locked', message)
     }
     try {
-      const node = await readOrMakeNode(platform, join(directory, 'node'))
+      const node = (await readNode(files, directory)) ?? (await makeNode(platform, join(directory, 'node')))
       return { node, laneDirectory: (lane) => join(directory, `lane-${lane}`), release: () => lock.release() }
     } catch (error) {
       lock.release()
@@ -48,17 +49,19 @@ export async function openDataDirectory(
   }
 }
 
-async function readOrMakeNode({ files, random }: Platform, path: string): Promise<string> {
-  if ((await files.sizeOf(path)) !== undefined) {
-    const file = await files.open(path, 'read')
-    const bytes = new Uint8Array(64)
-    const count = await file.read(bytes, 0).finally(() => file.close())
-    const node = Buffer.from(bytes.subarray(0, count)).toString('latin1').trim()
-    if (count < bytes.length && /^[a-z0-9]{1,12}$/.test(node)) return node
-    throw new Error(
-      `${path} does not hold a node id (1 to 12 of a-z and 0-9); restore it, or remove it to get a new one`,
-    )
-  }
+/** The node's id in `directory`; undefined when there is none. Throws when the file holds something else. */
+export async function readNode(files: Files, directory: string): Promise<string | undefined> {
+  const path = join(directory, 'node')
+  if ((await files.sizeOf(path)) === undefined) return undefined
+  const file = await files.open(path, 'read')
+  const bytes = new Uint8Array(64)
+  const count = await file.read(bytes, 0).finally(() => file.close())
+  const node = Buffer.from(bytes.subarray(0, count)).toString('latin1').trim()
+  if (count < bytes.length && /^[a-z0-9]{1,12}$/.test(node)) return node
+  throw new Error(`${path} does not hold a node id (1 to 12 of a-z and 0-9); restore it, or remove it to get a new one`)
+}
+
+async function makeNode({ files, random }: Platform, path: string): Promise<string> {
   const node = Array.from(random.bytes(8), (byte) => NODE_ALPHABET[byte % 32]).join('')
   // Written aside and renamed, so that a crash never leaves half an id.
   const file = await files.open(`${path}.new`, 'replace')

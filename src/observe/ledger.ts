@@ -5,7 +5,7 @@
 
 import { join } from 'node:path'
 import type { Clock } from '../platform/clock.ts'
-import type { Files, OpenFile } from '../platform/files.ts'
+import { type Files, isMissing, type OpenFile } from '../platform/files.ts'
 
 /** So much of what was accepted. Bytes are the records', as the journal holds them. */
 export interface Amount {
@@ -258,14 +258,15 @@ export class Ledger {
   }
 }
 
-/** Every line of the ledger in `directory`, file by file; also while a process appends to it. */
-export async function* readLedger(files: Files, directory: string): AsyncGenerator<LedgerEntry> {
+/** Every line of the ledger in `directory`, file by file; also while a process appends to it, or removes what is old. */
+export async function* readLedger(files: Files, directory: string, keys = ''): AsyncGenerator<LedgerEntry> {
   for (const name of await files.list(directory)) {
-    if (name.endsWith('.ndjson')) yield* await readEntries(files, join(directory, name))
+    if (name.startsWith(keys) && name.endsWith('.ndjson')) yield* await readEntries(files, join(directory, name))
   }
 }
 
-function fileKey(lane: number, segment: number): string {
+/** How the names of the files begin that a segment's line can be in. */
+export function fileKey(lane: number, segment: number): string {
   return `${lane}-${String(Math.floor(segment / SEGMENTS_PER_FILE)).padStart(13, '0')}`
 }
 
@@ -275,9 +276,13 @@ function sum(a: Amount, b: Amount): Amount {
 
 /** The whole lines of a file. A last line that a crash cut, or one that is being written, is none. */
 async function readEntries(files: Files, path: string): Promise<LedgerEntry[]> {
-  const size = await files.sizeOf(path)
-  if (size === undefined) return []
-  const text = (await readStretch(files, path, 0, size)).toString()
+  const size = (await files.sizeOf(path)) ?? 0
+  const bytes = await readStretch(files, path, 0, size).catch((error) => {
+    // Too old a file may be removed meanwhile.
+    if (isMissing(error)) return Buffer.alloc(0)
+    throw error
+  })
+  const text = bytes.toString()
   return text
     .slice(0, text.lastIndexOf('\n') + 1)
     .split('\n')

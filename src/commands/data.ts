@@ -1,0 +1,67 @@
+/** A data directory as commands find it: read and not changed, whether or not a server runs on it. */
+
+import { join } from 'node:path'
+import { readNode } from '../journal/data-directory.ts'
+import { isInJournal } from '../journal/look.ts'
+import type { ReceiptParts } from '../journal/name.ts'
+import { Fault } from '../observe/errors.ts'
+import { fileKey, type LedgerEntry, readLedger } from '../observe/ledger.ts'
+import type { Files } from '../platform/files.ts'
+
+/** One lane's directory. */
+export interface FoundLane {
+  lane: number
+  directory: string
+}
+
+/** A data directory. */
+export class FoundData {
+  readonly directory: string
+  readonly node: string
+  readonly ledger: string
+  readonly #files: Files
+
+  private constructor(files: Files, directory: string, node: string) {
+    this.#files = files
+    this.directory = directory
+    this.node = node
+    this.ledger = join(directory, 'ledger')
+  }
+
+  /** Finds the data directory, or throws a `Fault` that says what is wrong with `--data`. */
+  static async at(files: Files, directory: string): Promise<FoundData> {
+    const node = await readNode(files, directory).catch((error: Error) => {
+      throw new Fault('data_unusable', error.message, { cause: error })
+    })
+    if (node !== undefined) return new FoundData(files, directory, node)
+    throw new Fault('config_invalid', `--data is '${directory}': no server has kept its journal there (no file 'node')`)
+  }
+
+  async lanes(): Promise<FoundLane[]> {
+    return (await this.#files.list(this.directory)).flatMap((name) => {
+      const lane = /^lane-(\d{1,5})$/.exec(name)?.[1]
+      return lane === undefined ? [] : [{ lane: Number(lane), directory: join(this.directory, name) }]
+    })
+  }
+
+  laneDirectory(lane: number): string {
+    return join(this.directory, `lane-${lane}`)
+  }
+
+  /** The ledger's line of a segment. */
+  async entryOf(lane: number, segment: number, tag: string): Promise<LedgerEntry | undefined> {
+    for await (const entry of readLedger(this.#files, this.ledger, `${fileKey(lane, segment)}-`)) {
+      if (entry.segment === segment && entry.tag === tag) return entry
+    }
+    return undefined
+  }
+
+  /**
+   * Whether a record is in the journal and waits. A segment that the ledger knows is over, though a crash may have left its
+   * file. When its file goes between two looks, its line was there before that.
+   */
+  async holds(receipt: ReceiptParts): Promise<boolean> {
+    if (await this.entryOf(receipt.lane, receipt.segment, receipt.tag)) return false
+    return await isInJournal(this.#files, this.laneDirectory(receipt.lane), receipt)
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * The files of dead records: found, read, and taken away for good. `<receipt>.dead` is the record; once that is removed,
+ * `<receipt>.dropped` or `<receipt>.replayed` says why it is gone, so that `verify` doesn't miss it.
+ */
+
+import { join } from 'node:path'
+import { DEAD_DIRECTORY, DEAD_ENDING, type DeadLine } from '../delivery/dead-letter.ts'
+import { parseReceipt } from '../journal/name.ts'
+import { type Files, isMissing } from '../platform/files.ts'
+import type { FoundData } from './data.ts'
+
+/** A dead record's file. */
+export interface DeadFile {
+  receipt: string
+  path: string
+}
+
+/** What a record that was put back is, or is about to become. */
+export interface Replay {
+  /** The new receipt. */
+  as: string
+  at: string
+}
+
+/** The ending of what is written before a record is put back: under which receipt it would be. */
+export const REPLAYING_ENDING = '.replaying'
+/** The ending of what stays of a record that was put back. */
+export const REPLAYED_ENDING = '.replayed'
+/** The ending of what stays of a record that was dropped. */
+export const DROPPED_ENDING = '.dropped'
+
+/** How much of a file is read to find the end of its line. */
+const LINE_BYTES_MAX = 64 * 1024
+
+/** Every dead record, in the order of lanes and names. */
+export async function deadFiles(files: Files, data: FoundData): Promise<DeadFile[]> {
+  const found: DeadFile[] = []
+  for (const lane of await data.lanes()) {
+    const directory = join(lane.directory, DEAD_DIRECTORY)
+    for (const name of await files.list(directory)) {
+      const receipt = name.slice(0, -DEAD_ENDING.length)
+      if (name.endsWith(DEAD_ENDING) && parseReceipt(receipt)) found.push({ receipt, path: join(directory, name) })
+    }
+  }
+  return found
+}
+
+/** Where files of a receipt are, whatever their ending; undefined when it is no receipt. */
+export function deadPath(data: FoundData, receipt: string, ending: string): string | undefined {
+  const parts = parseReceipt(receipt)
+  return parts && join(data.laneDirectory(parts.lane), DEAD_DIRECTORY, receipt + ending)
+}
+
+/** The line about a dead record; undefined when its file is gone or isn't one. */
+export async function readDeadLine(files: Files, path: string): Promise<DeadLine | undefined> {
+  const start = await readStart(files, path, LINE_BYTES_MAX)
+  return start && parseLine<DeadLine>(start)?.value
+}
+
+/** A dead record as it was kept: the line about it and its body. */
+export async function readDead(files: Files, path: string): Promise<{ line: DeadLine; body: Buffer } | undefined> {
+  const size = await files.sizeOf(path)
+  const bytes = size === undefined ? undefined : await readStart(files, path, size)
+  const parsed = bytes && parseLine<DeadLine>(bytes)
+  return parsed && bytes ? { line: parsed.value, body: bytes.subarray(parsed.end) } : undefined
+}
+
+/** What is written about a replay of this receipt. */
+export async function readReplay(files: Files, path: string): Promise<Replay | undefined> {
+  const bytes = await readStart(files, path, LINE_BYTES_MAX)
+  return bytes && parseLine<Replay>(bytes)?.value
+}
+
+/** Writes a short file beside the dead record, durably. */
+export async function leaveNote(files: Files, path: string, note: object): Promise<void> {
+  const file = await files.open(path, 'replace')
+  try {
+    await file.write(Buffer.from(`${JSON.stringify(note)}\n`), 0)
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+  await files.syncDirectory(join(path, '..'))
+}
+
+/** Removes a dead record's file, durably. What says why is on the disk before it. */
+export async function removeDead(files: Files, { path }: DeadFile): Promise<void> {
+  await files.remove(path)
+  await files.syncDirectory(join(path, '..'))
+}
+
+async function readStart(files: Files, path: string, bytesMax: number): Promise<Buffer | undefined> {
+  const file = await files.open(path, 'read').catch((error) => {
+    if (isMissing(error)) return undefined
+    throw error
+  })
+  if (!file) return undefined
+  try {
+    const bytes = Buffer.allocUnsafe(bytesMax)
+    for (let length = 0; ; ) {
+      const read = await file.read(bytes.subarray(length), length)
+      length += read
+      if (read === 0 || length === bytesMax) return bytes.subarray(0, length)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+function parseLine<T>(bytes: Buffer): { value: T; end: number } | undefined {
+  const end = bytes.indexOf(0x0a) + 1
+  try {
+    return end === 0 ? undefined : { value: JSON.parse(bytes.toString('utf8', 0, end)) as T, end }
+  } catch {
+    return undefined
+  }
+}

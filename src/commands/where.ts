@@ -1,0 +1,74 @@
+/** `millrace where`: where the payloads of a receipt are, as far as the data directory tells. */
+
+import type { Command } from '../config/load-command.ts'
+import { type ObjectLines, type Whereabouts, whereIs } from '../delivery/whereabouts.ts'
+import { parseReceipt } from '../journal/name.ts'
+import { FoundData } from './data.ts'
+import { DROPPED_ENDING, deadPath, REPLAYED_ENDING, readReplay } from './dead-files.ts'
+import { count, inDigits, type Surroundings } from './terminal.ts'
+
+/** What became of a dead record since. */
+interface Since {
+  replayed_as?: string
+  dropped?: true
+}
+
+/** Runs the command; returns its exit code. */
+export async function where(command: Command, { platform, terminal }: Surroundings): Promise<number> {
+  const receipt = command.receipts[0] ?? ''
+  const { files } = platform
+  const data = await FoundData.at(files, command.options.data)
+  const found = await whereIs(receipt, {
+    node: data.node,
+    holds: (parts) => data.holds(parts),
+    find: (lane, segment, tag) => data.entryOf(lane, segment, tag),
+  })
+  const since: Since = {}
+  if (found?.state === 'dead') {
+    const replay = await readReplay(files, deadPath(data, receipt, REPLAYED_ENDING) ?? '')
+    if (replay) since.replayed_as = replay.as
+    if ((await files.sizeOf(deadPath(data, receipt, DROPPED_ENDING) ?? '')) !== undefined) since.dropped = true
+  }
+  if (command.json) {
+    await terminal.print(`${JSON.stringify({ receipt, ...(found ?? { state: 'unknown' }), ...since })}\n`)
+  } else if (found) {
+    await terminal.print(inWords(receipt, found, since))
+  } else {
+    terminal.note(`millrace: ${whyUnknown(receipt, data)}\n`)
+  }
+  return found ? 0 : 1
+}
+
+function inWords(receipt: string, found: Whereabouts, since: Since): string {
+  if (found.state === 'pending') return `${receipt} is pending: durable in the journal, on its way to the destination\n`
+  if (found.state === 'dead') {
+    const after = since.replayed_as ? `\n  replayed as ${since.replayed_as}` : since.dropped ? '\n  dropped since' : ''
+    return `${receipt} is dead: ${found.reason}\n  died at     ${found.died_at}${after}\n`
+  }
+  const objects = found.objects.map(objectInWords).join('')
+  const what = found.objects.length === 0 ? '\n  it held no payloads, so that no object has lines of it' : ''
+  return `${receipt} is stored
+  stored at   ${found.stored_at}
+  in          ${found.destination}${what}
+${objects}`
+}
+
+function objectInWords({ name, bytes, sha256, lines }: ObjectLines): string {
+  const { first, last, exact } = lines
+  const range = first === last ? `line ${inDigits(first)}` : `lines ${inDigits(first)} to ${inDigits(last)}`
+  const shared = exact ? '' : ' (among lines of other records; look for the receipt)'
+  return `  object      ${name}
+              ${range}${shared}
+              ${count(bytes, 'byte')}, sha256 ${sha256}
+`
+}
+
+function whyUnknown(receipt: string, { node, directory }: FoundData): string {
+  const parts = parseReceipt(receipt)
+  if (!parts) return `'${receipt}' is not a receipt; one looks like ${node}-0-17-9f3c01d2-4`
+  if (parts.node !== node) {
+    return `${receipt} is unknown here: it was given by node ${parts.node}, and ${directory} belongs to node ${node}`
+  }
+  return `${receipt} is unknown: it was never given here, or it is older than the ledger goes back (--ledger-days), or its
+  record was asked for with ?ack=memory and lost in a crash`
+}
