@@ -51,6 +51,11 @@ export function deadPath(data: FoundData, receipt: string, ending: string): stri
   return parts && join(data.laneDirectory(parts.lane), DEAD_DIRECTORY, receipt + ending)
 }
 
+/** A file beside a dead record's, of another ending. */
+export function siblingOf({ path }: DeadFile, ending: string): string {
+  return path.slice(0, -DEAD_ENDING.length) + ending
+}
+
 /** The line about a dead record; undefined when its file is gone or isn't one. */
 export async function readDeadLine(files: Files, path: string): Promise<DeadLine | undefined> {
   const start = await readStart(files, path, LINE_BYTES_MAX)

@@ -3,17 +3,25 @@
 import type { CommandName } from '../config/commands.ts'
 import type { Command } from '../config/load-command.ts'
 import { Fault } from '../observe/errors.ts'
+import { dropDead, listDead, showDead } from './dead.ts'
+import { replayDead } from './replay.ts'
 import type { Surroundings } from './terminal.ts'
+import { verify } from './verify.ts'
 import { where } from './where.ts'
 
-const RUNS: Partial<Record<CommandName, (command: Command, surroundings: Surroundings) => Promise<number>>> = {
+const RUNS: Record<CommandName, (command: Command, surroundings: Surroundings) => Promise<number>> = {
   where,
+  verify,
+  deadList: listDead,
+  deadShow: showDead,
+  deadReplay: replayDead,
+  deadDrop: dropDead,
 }
 
 /** Runs a command; returns its exit code. Throws a `Fault` for operating errors. */
 export async function runCommand(command: Command, surroundings: Surroundings): Promise<number> {
   try {
-    return (await RUNS[command.name]?.(command, surroundings)) ?? 2
+    return await RUNS[command.name](command, surroundings)
   } catch (error) {
     // What the disk says of files in the data directory; anything else is a bug and stays one.
     const { code, path = command.options.data, message } = error as NodeJS.ErrnoException

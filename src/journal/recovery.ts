@@ -23,7 +23,7 @@ export interface Recovered {
 }
 
 /** The directory beside the segments that damaged bytes are copied to. */
-const CORRUPT = 'corrupt'
+export const CORRUPT = 'corrupt'
 
 /** Brings a lane's directory in order. Throws `Fault('journal_newer')` before changing anything when a file is newer. */
 export async function recover(files: Files, directory: string, observe: Observer): Promise<Recovered> {

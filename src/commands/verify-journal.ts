@@ -1,0 +1,104 @@
+/** Verify's look at the journal: whole frames in every segment, and what of it is pending; and at what was set aside. */
+
+import { join } from 'node:path'
+import { DEAD_DIRECTORY, DEAD_ENDING } from '../delivery/dead-letter.ts'
+import { lookAt } from '../journal/look.ts'
+import { parseSegmentName, receiptPrefix } from '../journal/name.ts'
+import { CORRUPT } from '../journal/recovery.ts'
+import type { Amount, LedgerEntry } from '../observe/ledger.ts'
+import type { Files } from '../platform/files.ts'
+import type { FoundData } from './data.ts'
+import { DROPPED_ENDING, REPLAYED_ENDING } from './dead-files.ts'
+import { receiptPrefixOf } from './line-check.ts'
+import type { Problems } from './problems.ts'
+
+/** The journal, as it was at one moment. */
+export class JournalLook {
+  segments = 0
+  /** Files in `corrupt/`. */
+  readonly corrupt: { path: string; bytes: number }[] = []
+  readonly #held = new Map<string, { amount: Amount; overWith: number }>()
+
+  hold(segment: string, amount: Amount): void {
+    this.#held.set(segment, { amount, overWith: Number.POSITIVE_INFINITY })
+  }
+
+  /** The ledger has this segment: a file that is still there is about to be removed. */
+  isOver({ lane, segment, tag, entry }: LedgerEntry): void {
+    const held = this.#held.get(`${lane}-${segment}-${tag}`)
+    if (held) held.overWith = entry
+  }
+
+  /** What waits to be stored when `lastEntry` is the ledger's newest line. */
+  pendingAt(lastEntry: number): Amount {
+    const waiting = [...this.#held.values()].filter(({ overWith }) => overWith > lastEntry)
+    return {
+      payloads: waiting.reduce((sum, { amount }) => sum + amount.payloads, 0),
+      bytes: waiting.reduce((sum, { amount }) => sum + amount.bytes, 0),
+    }
+  }
+}
+
+/** Reads the whole journal. */
+export async function checkJournal(files: Files, data: FoundData, problems: Problems): Promise<JournalLook> {
+  const journal = new JournalLook()
+  for (const { lane, directory } of await data.lanes()) {
+    const numbers = (await files.list(directory)).flatMap((name) => parseSegmentName(name)?.number ?? [])
+    // A file that is renamed while the directory is read can be listed under both names.
+    for (const number of new Set(numbers)) {
+      await checkSegment(files, lane, directory, number, journal, problems)
+    }
+    for (const name of await files.list(join(directory, CORRUPT))) {
+      const path = join(directory, CORRUPT, name)
+      journal.corrupt.push({ path, bytes: (await files.sizeOf(path)) ?? 0 })
+    }
+  }
+  return journal
+}
+
+async function checkSegment(
+  files: Files,
+  lane: number,
+  directory: string,
+  number: number,
+  journal: JournalLook,
+  problems: Problems,
+): Promise<void> {
+  const look = await lookAt(files, directory, number)
+  if (look.kind === 'gone' || look.kind === 'unfinished') return
+  journal.segments += 1
+  if (look.kind === 'newer') {
+    const detail = `written by a newer version (layout ${look.version}): verify with that one`
+    problems.add({ kind: 'not_checked', what: join(directory, String(number)), detail })
+  } else if (look.kind === 'broken') {
+    const detail = `its header is damaged: none of its ${look.bytes} bytes can be read`
+    problems.add({ kind: 'journal_damage', what: look.path, detail })
+  } else {
+    const { header, path, records, payloads, recordBytes, damage } = look
+    const receipts = [`${receiptPrefix(header)}0`, `${receiptPrefix(header)}${Math.max(0, records - 1)}`] as const
+    for (const { offset, bytes } of damage) {
+      const detail = `${bytes} bytes at ${offset} are no whole frame`
+      problems.add({ kind: 'journal_damage', what: path, detail, receipts })
+    }
+    journal.hold(`${lane}-${number}-${header.tag}`, { payloads, bytes: recordBytes })
+  }
+}
+
+/** Looks for the files of an entry's dead records. */
+export async function checkDead(files: Files, data: FoundData, entry: LedgerEntry, problems: Problems): Promise<void> {
+  const [object] = entry.objects
+  const prefix = object ? receiptPrefixOf(entry, object) : `${data.node}-${entry.lane}-${entry.segment}-${entry.tag}`
+  for (const { place, reason } of entry.letters) {
+    if (place === undefined) continue
+    const receipt = `${prefix}-${place}`
+    const path = join(data.laneDirectory(entry.lane), DEAD_DIRECTORY, receipt)
+    // In the order in which they come and go: what says why a record is gone is there before it goes.
+    let isThere = false
+    for (const ending of [DEAD_ENDING, REPLAYED_ENDING, DROPPED_ENDING]) {
+      isThere ||= (await files.sizeOf(path + ending)) !== undefined
+    }
+    if (isThere) continue
+    const detail = `the file of a dead record is missing (${reason})`
+    problems.add({ kind: 'dead_missing', what: path + DEAD_ENDING, detail, receipts: [receipt, receipt] })
+  }
+}
