@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { createHash, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import type { Destination, OutgoingObject } from '../../src/destination/destination.ts'
+import type { OutgoingObject, ReadableDestination } from '../../src/destination/destination.ts'
 import { s3Destination } from '../../src/destination/s3.ts'
 import { keysProvider, S3Credentials } from '../../src/destination/s3-credentials.ts'
 import { s3OptionsFrom } from '../../src/destination/s3-options.ts'
@@ -22,7 +22,7 @@ const START_MS_MAX = 120_000
 
 beforeAll(() => createBucket(store, bucket), START_MS_MAX)
 
-function destinationAt(url: string, env: Record<string, string | undefined> = process.env): Destination {
+function destinationAt(url: string, env: Record<string, string | undefined> = process.env): ReadableDestination {
   const got = s3OptionsFrom(url, env)
   if (got.kind === 'error') throw new Error(got.error)
   const credentials = new S3Credentials(keysProvider(env, undefined), systemClock)
@@ -105,6 +105,29 @@ test('a wrong secret, an unknown key and a missing bucket wait for somebody, and
   expect(await noBucket.put(text('a'), NEVER)).toMatchObject({
     kind: 'park',
     reason: expect.stringMatching(/404 NoSuchBucket .*Create bucket 'millrace-.*-none'/),
+  })
+})
+
+test('what is there is found, with its length and its bytes as stored; what is not there is missing', async () => {
+  const destination = destinationAt(`s3://${bucket}/read ü`)
+  const packed = new Uint8Array(Bun.gzipSync(crypto.getRandomValues(new Uint8Array(3 * 2 ** 20))))
+  const object = objectOf("odd+name/(1)'s.ndjson.gz", packed, 'gzip')
+  await destination.put(object, NEVER)
+  expect(await destination.sizeOf(object.name, NEVER)).toEqual({ kind: 'found', bytes: packed.length })
+  const pieces: Uint8Array[] = []
+  const found = await destination.read(object.name, (piece) => void pieces.push(piece), NEVER)
+  expect(found).toEqual({ kind: 'found', bytes: packed.length })
+  expect(Buffer.concat(pieces).equals(packed)).toBe(true)
+  expect(await destination.sizeOf('nothing', NEVER)).toEqual({ kind: 'missing' })
+  expect(await destination.read('nothing', () => {}, NEVER)).toEqual({ kind: 'missing' })
+
+  const noBucket = await destinationAt(`s3://${bucket}-none`).sizeOf('a', NEVER)
+  expect(noBucket).toMatchObject({ kind: 'failed', passing: false, reason: expect.stringContaining('NoSuchBucket') })
+  const wrongSecret = destinationAt(`s3://${bucket}`, { ...process.env, AWS_SECRET_ACCESS_KEY: 'wrong' })
+  expect(await wrongSecret.sizeOf('a', NEVER)).toMatchObject({
+    kind: 'failed',
+    passing: false,
+    reason: expect.stringContaining('403 SignatureDoesNotMatch'),
   })
 })
 

@@ -159,6 +159,51 @@ describe('a crash', () => {
   })
 })
 
+describe('a look', () => {
+  const destinationOf = (files: MemoryFiles) => directoryDestination(ROOT, files)
+  const name = PATH.slice(ROOT.length + 1)
+
+  async function readWhole(files: MemoryFiles, signal = NEVER) {
+    const pieces: Uint8Array[] = []
+    const found = await destinationOf(files).read(name, (piece) => void pieces.push(piece), signal)
+    return { found, bytes: Buffer.concat(pieces) }
+  }
+
+  test('finds what was put, its length and its bytes, and changes nothing', async () => {
+    const files = new MemoryFiles()
+    const long = 'x'.repeat(300_000)
+    await put(files, long)
+    files.log.length = 0
+    expect(await destinationOf(files).sizeOf(name, NEVER)).toEqual({ kind: 'found', bytes: long.length })
+    const { found, bytes } = await readWhole(files)
+    expect([found, bytes.toString()]).toEqual([{ kind: 'found', bytes: long.length }, long])
+    expect(files.log.filter((line) => !/^(open|read|size)/.test(line))).toEqual([])
+  })
+
+  test('says that there is nothing, also under names that lead elsewhere', async () => {
+    const files = new MemoryFiles()
+    files.put('data/node', Buffer.from('secret'))
+    expect((await readWhole(files)).found).toEqual({ kind: 'missing' })
+    for (const odd of [name, '../node', 'a/../../node', '']) {
+      expect(await destinationOf(files).sizeOf(odd, NEVER)).toEqual({ kind: 'missing' })
+      expect(await destinationOf(files).read(odd, () => {}, NEVER)).toEqual({ kind: 'missing' })
+    }
+  })
+
+  test.each([
+    ['EACCES', false],
+    ['EIO', true],
+  ])('that fails with %s is no answer, passing: %p', async (code, passing) => {
+    const files = new MemoryFiles()
+    await put(files, 'lines')
+    const { open } = files
+    files.open = () => Promise.reject(Object.assign(new Error(`${code}: no`), { code }))
+    expect((await readWhole(files)).found).toEqual({ kind: 'failed', passing, reason: expect.stringContaining(code) })
+    files.open = open
+    expect((await readWhole(files, AbortSignal.abort())).found).toMatchObject({ kind: 'failed', passing: true })
+  })
+})
+
 test('on the real disk an object is a file of its name and bytes, for its owner only, and stays the first', async () => {
   const root = mkdtempSync(join(tmpdir(), 'millrace-objects-'))
   try {

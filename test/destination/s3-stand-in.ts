@@ -41,6 +41,7 @@ export class HandClock implements Clock {
 
 /** One request as it came. */
 export interface Seen {
+  method: string
   key: string
   headers: Headers
   body: Uint8Array
@@ -99,22 +100,29 @@ async function examine(request: Request, keysOf: (id: string) => AwsKeys): Promi
   const region = scope.split('/')[1] ?? ''
   const time = headers.get('x-amz-date') ?? ''
 
+  const putChecks: [string, boolean][] = [
+    ['checksum-sha256', headers.get('x-amz-checksum-sha256') === sha256.toString('base64')],
+    ['if-none-match', headers.get('if-none-match') === '*'],
+    ['content-length', headers.get('content-length') === String(body.length)],
+  ]
+  const readChecks: [string, boolean][] = [
+    ['method', method === 'GET' || method === 'HEAD'],
+    ['accept-encoding', headers.get('accept-encoding') === 'identity' && !signedHeaders.includes('accept-encoding')],
+    ['no body', body.length === 0],
+  ]
   const checks: [string, boolean][] = [
-    ['method', method === 'PUT'],
+    ...(method === 'PUT' ? putChecks : readChecks),
     ['authorization', signature !== undefined],
     ['signature', signature?.isBy(keysOf(accessKeyId).secretAccessKey) === true],
     ['scope', scope === `${time.slice(0, 8)}/${region}/s3/aws4_request`],
     ['sorted signed headers', signedHeaders.join() === signedHeaders.toSorted().join()],
     ['content-sha256', headers.get('x-amz-content-sha256') === sha256.toString('hex')],
-    ['checksum-sha256', headers.get('x-amz-checksum-sha256') === sha256.toString('base64')],
-    ['if-none-match', headers.get('if-none-match') === '*'],
-    ['content-length', headers.get('content-length') === String(body.length)],
     ['transfer-encoding', !headers.has('transfer-encoding')],
     ['path as RFC 3986 writes it', path === rfc3986(decodeURIComponent(path))],
   ]
   const problems = checks.filter(([, good]) => !good).map(([name]) => name)
   const key = decodeURIComponent(path).replace(/^\/logs\//, '')
-  return { key, headers, body, signedHeaders, accessKeyId, problems }
+  return { method, key, headers, body, signedHeaders, accessKeyId, problems }
 }
 
 /** A certificate for 127.0.0.1 that nobody signed but itself, good for nothing but showing that it is refused. */
