@@ -1,14 +1,21 @@
-/** Generates `docs/OPTIONS.md` and `docs/ERRORS.md` from the rows in the code; `--check` only compares, and fails on a difference. */
+/** Generates `docs/OPTIONS.md`, `docs/ERRORS.md` and `docs/COMMANDS.md` from the rows in the code; `--check` only compares, and fails on a difference. */
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { COMMANDS, type CommandName, type CommandRow, FLAGS, flagUsage, usageOf } from '../src/config/commands.ts'
+import { optionUsage } from '../src/config/help.ts'
 import { allowedValues, OPTIONS, type OptionRow } from '../src/config/options.ts'
 import { FAULTS, type FaultRow, PROBLEMS, type ProblemRow } from '../src/observe/errors.ts'
+import examples from './command-examples.json' with { type: 'json' }
 
 const DOCS = join(import.meta.dir, '../docs')
 const GENERATED = '<!-- Generated from the code by `npm run docs`. Change the rows, not this page. -->'
 
-const pages: Record<string, string> = { 'OPTIONS.md': optionsPage(), 'ERRORS.md': errorsPage() }
+const pages: Record<string, string> = {
+  'OPTIONS.md': optionsPage(),
+  'ERRORS.md': errorsPage(),
+  'COMMANDS.md': commandsPage(),
+}
 const check = process.argv.includes('--check')
 let stale = 0
 for (const [name, text] of Object.entries(pages)) {
@@ -92,6 +99,42 @@ ${table(
 )}
 
 Exit code 0 is a stop in good order; 130 and 143 are a second Ctrl-C or SIGTERM. Anything else is a bug.
+`
+}
+
+function commandsPage(): string {
+  const names = Object.keys(COMMANDS) as CommandName[]
+  return `${GENERATED}
+# Commands
+
+Without a command \`millrace\` serves. These look into a data directory, or mend it; \`millrace COMMAND --help\` prints what is
+here. What stands below as their output is from a real run (\`scripts/command-examples.ts\`).
+
+${table(
+  ['command', 'what it does'],
+  names.map((name) => [`\`${COMMANDS[name].words}\``, COMMANDS[name].what]),
+)}
+
+${names.map(commandSection).join('\n')}`
+}
+
+function commandSection(name: CommandName): string {
+  const row: CommandRow = COMMANDS[name]
+  const flags = row.flags.map((flag) => [`\`${flagUsage(FLAGS[flag])}\``, FLAGS[flag].what])
+  const options = row.options.map((option) => [`\`${optionUsage(option)}\``, OPTIONS[option].what])
+  const exits = [...row.exits, [2, 'a wrong option'] as const].toSorted(([a], [b]) => a - b)
+  return `## millrace ${row.words}
+
+${row.what}
+
+\`millrace ${usageOf(row, optionUsage)}\`
+${row.more === '' ? '' : `\n${row.more}\n`}
+${table(['flag', 'what it is'], [...flags, ...options])}
+
+Exit codes: ${exits.map(([code, meaning]) => `${code} ${meaning}`).join('; ')}.
+
+\`\`\`
+${examples[name].join('\n')}\`\`\`
 `
 }
 

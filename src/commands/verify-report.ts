@@ -40,7 +40,7 @@ export function reportInWords(report: Report): string {
     line('journal', count(report.segments, 'segment')),
     line(
       'ledger',
-      `${count(report.entries, 'entry').replace('entrys', 'entries')}, up to ${inDigits(report.last_entry)}`,
+      `${count(report.entries, 'entry').replace('entrys', 'entries')}, the newest is ${inDigits(report.last_entry)}`,
     ),
     line(
       'objects',

@@ -69,6 +69,6 @@ function whyUnknown(receipt: string, { node, directory }: FoundData): string {
   if (parts.node !== node) {
     return `${receipt} is unknown here: it was given by node ${parts.node}, and ${directory} belongs to node ${node}`
   }
-  return `${receipt} is unknown: it was never given here, or it is older than the ledger goes back (--ledger-days), or its
-  record was asked for with ?ack=memory and lost in a crash`
+  return `${receipt} is unknown: it was never given here, or longer ago than the ledger goes back (--ledger-days),
+  or what told of it is lost; 'millrace verify' would see that`
 }

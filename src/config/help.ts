@@ -46,9 +46,12 @@ Exit codes: 0 stopped in good order, 1 an operating error (docs/ERRORS.md), 2 a 
 export function commandHelpText(name: CommandName): string {
   const row: CommandRow = COMMANDS[name]
   const flags = row.flags.map((flag) => [flagUsage(FLAGS[flag]), FLAGS[flag].what] as const)
-  const options = row.options.map((option) => {
+  const options = row.options.flatMap((option) => {
     const { env, default: fallback, defaultMeans, what } = OPTIONS[option] as OptionRow
-    return [optionUsage(option), `${what} [${env}; default: ${defaultMeans ?? fallback ?? 'none'}]`] as const
+    return [
+      [optionUsage(option), what],
+      ['', `[${env}; default: ${defaultMeans ?? fallback ?? 'none'}]`],
+    ] as const
   })
   const exits = [...row.exits, [2, 'a wrong option'] as const].toSorted(([a], [b]) => a - b)
   return `millrace ${row.words}: ${row.what}
@@ -57,7 +60,8 @@ Usage: millrace ${usageOf(row, optionUsage)}
 
 ${columns([...flags, ...options, ['--help, -h', 'Print this and exit.']])}
 ${row.more === '' ? '' : `\n${row.more}\n`}
-Exit codes: ${exits.map(([code, meaning]) => `${code} ${meaning}`).join('; ')}.
+Exit codes:
+${columns(exits.map(([code, meaning]) => [String(code), meaning]))}
 `
 }
 

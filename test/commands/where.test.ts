@@ -114,7 +114,7 @@ test('what is unknown ends with exit code 1 and says what that can mean', async 
   const data = scratch.at('data')
   writeSegment(data, [valueRecord('1')])
   const cases = [
-    [`${HEADER.node}-0-1-${HEADER.tag}-1`, /is unknown: it was never given here, or it is older/],
+    [`${HEADER.node}-0-1-${HEADER.tag}-1`, /is unknown: it was never given here, or longer ago/],
     [`${HEADER.node}-0-1-00000000-0`, /is unknown: /],
     [`${HEADER.node}-7-1-${HEADER.tag}-0`, /is unknown: /],
     [`other-0-1-${HEADER.tag}-0`, /given by node other, and .* belongs to node k3v9x2ab/],

@@ -1,10 +1,11 @@
 /** Options: where values come from, how they are written, and how a wrong one is refused. */
 
 import { describe, expect, test } from 'bun:test'
-import { helpText } from '../../src/config/help.ts'
+import { COMMANDS, type CommandName, type CommandRow, FLAGS } from '../../src/config/commands.ts'
+import { commandHelpText, helpText } from '../../src/config/help.ts'
 import { loadOptions } from '../../src/config/load.ts'
 import { allowedValues, OPTIONS, type OptionRow, type Options } from '../../src/config/options.ts'
-import { formatDuration, formatSize, parseDuration, parseSize } from '../../src/config/units.ts'
+import { formatDuration, formatSize, parseDuration, parseMoment, parseSize } from '../../src/config/units.ts'
 import { Millrace } from '../millrace.ts'
 
 const ROWS = Object.entries(OPTIONS) as [keyof Options, OptionRow][]
@@ -125,6 +126,20 @@ describe('units', () => {
     ['64kib', undefined],
   ])('size %p is %p bytes', (text, bytes) => expect(parseSize(text)).toBe(bytes))
 
+  test.each([
+    ['24h', Date.UTC(2026, 10, 20, 1)],
+    ['90m', Date.UTC(2026, 10, 20, 23, 30)],
+    ['2026-11-20', Date.UTC(2026, 10, 20)],
+    ['2026-11-20T10:00Z', Date.UTC(2026, 10, 20, 10)],
+    ['2026-11-20T10:00:00Z', Date.UTC(2026, 10, 20, 10)],
+    ['2026-11-20T10:00:00.123Z', Date.UTC(2026, 10, 20, 10, 0, 0, 123)],
+    ['2026-11-20T10:00:00', undefined],
+    ['2026-13-01', undefined],
+    ['yesterday', undefined],
+    ['24', undefined],
+    ['', undefined],
+  ])('moment %p is %p', (text, ms) => expect(parseMoment(text, Date.UTC(2026, 10, 21, 1))).toBe(ms))
+
   test('what is written is read back', () => {
     for (const ms of [1, 999, 1000, 90_000, 3_600_000]) expect(parseDuration(formatDuration(ms))).toBe(ms)
     for (const bytes of [1, 1023, 1024, 65_536, 10_737_418_240]) expect(parseSize(formatSize(bytes))).toBe(bytes)
@@ -148,6 +163,17 @@ describe('help and version', () => {
     await using version = Millrace.spawn(['--version'])
     await version.exited
     expect(version.output).toMatch(/^\d+\.\d+\.\d+\n$/)
+  })
+
+  test('the help names every command, and the help of each its flags', () => {
+    for (const [name, row] of Object.entries(COMMANDS) as [CommandName, CommandRow][]) {
+      expect(helpText('1.2.3')).toContain(`  ${row.words}`)
+      const text = commandHelpText(name)
+      for (const flag of row.flags) expect(text).toContain(`--${FLAGS[flag].flag}`)
+      for (const option of row.options) expect(text).toContain(`--${OPTIONS[option].flag} `)
+      expect(row.what).toEndWith('.')
+      expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(132)
+    }
   })
 
   test('every row says what it allows in words that fit its bounds', () => {

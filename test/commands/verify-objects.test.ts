@@ -1,0 +1,99 @@
+/** Looking for objects: passing faults are tried again, lasting ones aren't, and a place that never answers is left alone. */
+
+import { afterEach, expect, test } from 'bun:test'
+import { createHash } from 'node:crypto'
+import { inParallel } from '../../src/commands/in-parallel.ts'
+import { ObjectSearch } from '../../src/commands/verify-objects.ts'
+import type { LedgerEntry } from '../../src/observe/ledger.ts'
+import { systemPlatform } from '../../src/platform/platform.ts'
+import { type Answering, KEYS, s3Error, standIn } from '../destination/s3-stand-in.ts'
+
+const closers: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close()
+})
+
+const BODY = '{"receipt":"n-0-1-0badcafe-0","index":0,"payload":1}\n'
+
+/** A search in a bucket that answers so. Its pauses are noted and take no time. */
+function search(answering: Answering, isDeep = false) {
+  const store = standIn(answering)
+  closers.push(store.stop)
+  const pauses: number[] = []
+  const clock = { ...systemPlatform.clock, sleep: async (ms: number) => void pauses.push(ms) }
+  const env = {
+    AWS_ENDPOINT_URL_S3: store.endpoint,
+    AWS_ACCESS_KEY_ID: KEYS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey,
+  }
+  return { store, pauses, search: new ObjectSearch({ ...systemPlatform, clock }, env, 's3://logs', isDeep) }
+}
+
+const OBJECT = {
+  name: 'default/n-0-0000000000000001-0badcafe-0.ndjson',
+  bytes: BODY.length,
+  sha256: createHash('sha256').update(BODY).digest('hex'),
+  lines: 1,
+  runs: [[0, 1, 1] as [number, number, number]],
+}
+const ENTRY = {
+  lane: 0,
+  segment: 1,
+  tag: '0badcafe',
+  destination: 's3://logs',
+  objects: [OBJECT],
+} as unknown as LedgerEntry
+
+test.each([false, true])('passing faults are tried again, three times at the most; deep: %p', async (isDeep) => {
+  let faults = 3
+  const { pauses, search: one } = search(({ method }) => {
+    if (method === 'GET' && faults-- > 0) return s3Error(503, 'SlowDown')
+    return faults >= 0 ? new Response(null, { status: 503 }) : new Response(BODY)
+  }, isDeep)
+  expect(await one.check(ENTRY, OBJECT)).toBeUndefined()
+  expect(pauses).toEqual([200, 1000, 3000])
+  expect(one.checked).toBe(1)
+
+  const never = search(() => s3Error(503, 'SlowDown'), isDeep)
+  expect(await never.search.check(ENTRY, OBJECT)).toMatchObject({
+    kind: 'not_checked',
+    detail: expect.stringContaining('SlowDown'),
+  })
+})
+
+test('a fault that somebody has to mend is not tried again; a place that never answers is left alone in the end', async () => {
+  const { store, pauses, search: one } = search(() => s3Error(403, 'AccessDenied'))
+  for (let i = 0; i < 40; i++) {
+    const problem = await one.check(ENTRY, OBJECT)
+    expect([i, problem?.kind, problem?.detail]).toEqual([i, 'not_checked', expect.stringContaining('s3:GetObject')])
+  }
+  expect(pauses).toEqual([])
+  expect(store.seen.length).toBe(16 * 2)
+  expect(one.checked).toBe(0)
+})
+
+test('what is missing is missing, and never not checked', async () => {
+  const { search: one } = search(() => s3Error(404, 'NoSuchKey'))
+  for (let i = 0; i < 40; i++) expect((await one.check(ENTRY, OBJECT))?.kind).toBe('object_missing')
+  expect(one.checked).toBe(40)
+})
+
+test('work in parallel is bounded, all of it is done, and a rejection is passed on when the rest has ended', async () => {
+  let running = 0
+  let most = 0
+  let done = 0
+  const items = async function* () {
+    for (let i = 0; i < 100; i++) yield i
+  }
+  await inParallel(items(), 16, async () => {
+    most = Math.max(most, ++running)
+    await Promise.resolve()
+    running -= 1
+    done += 1
+  })
+  expect([most <= 16, running, done]).toEqual([true, 0, 100])
+  const failing = inParallel(items(), 4, async (i) => {
+    if (i === 7) throw new Error('seven')
+  })
+  expect(failing).rejects.toThrow('seven')
+})
