@@ -204,8 +204,7 @@ async function recordOf({ files }: Platform, { path }: DeadFile): Promise<NewRec
   const { line, body } = dead
   const shape = reading(line, body)
   if ('code' in shape) return `${shape.code}: ${shape.detail}`
-  if (shape.kind !== line.kind)
-    return `its body is a${shape.kind === 'array' ? 'n' : ''} ${shape.kind}, not a ${line.kind}`
+  if (shape.kind !== line.kind) return `wrong_shape: its line says ${line.kind}, and its body is ${shape.kind}`
   const [bad] = shape.rejected?.errors ?? []
   if (bad) return `${bad.code}: line ${bad.line}, ${bad.detail}`
   const receivedAtMs = Date.parse(line.received_at)

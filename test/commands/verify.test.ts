@@ -324,6 +324,16 @@ describe('the ledger', () => {
     expect((await verify(data)).report.problems).toMatchObject([{ kind: 'ledger_gap', what: 'entry 5' }])
   })
 
+  test('with something that is valid JSON and no entry goes on without it', async () => {
+    using scratch = new Scratch()
+    const data = copy(scratch)
+    const [first, ...others] = entriesIn(data)
+    writeEntries(data, [first, 7, null, { entry: 2 }, ...others])
+    expect(await verify(data)).toMatchObject({ code: 0, report: { problems: [] } })
+    writeEntries(data, [first, { ...others[0], tag: 7 }, ...others.slice(1)])
+    expect((await verify(data)).report.problems).toMatchObject([{ kind: 'ledger_gap', what: 'entry 2' }])
+  })
+
   test('whose sums do not add up says where; an entry whose objects do not come to what it says, too', async () => {
     using scratch = new Scratch()
     const data = copy(scratch)
@@ -407,6 +417,15 @@ describe('the journal', () => {
     expect((await verify(data)).report.problems).toMatchObject([
       { kind: 'journal_damage', detail: expect.stringContaining('header') },
     ])
+  })
+
+  test('with a segment that is stored and was not removed before a crash counts it once', async () => {
+    using scratch = new Scratch()
+    const data = copy(scratch)
+    const { report } = await verify(data)
+    writeSegment(data, [valueRecord('1'), miscounted('[1,2]'), valueRecord('[]', { kind: 'array', payloads: 0 })])
+    const { accepted, pending } = (await verify(data)).report
+    expect({ accepted, pending }).toEqual({ accepted: report.accepted, pending: report.pending })
   })
 
   test('that ends in a frame being written is whole', async () => {
