@@ -133,7 +133,16 @@ async function putBack(
   const observe = (event: Event) => {
     if (event.kind === 'journal-trouble') trouble = `${event.code}: ${event.reason}`
   }
-  const opening = { ...lane, compression, objectBytesMax, lineExtraBytes: LINE_EXTRA_BYTES_USUAL, isStored }
+  // For ever: how long notes are needed is for the server to say.
+  const noteWindowMs = Number.MAX_SAFE_INTEGER
+  const opening = {
+    ...lane,
+    compression,
+    objectBytesMax,
+    noteWindowMs,
+    lineExtraBytes: LINE_EXTRA_BYTES_USUAL,
+    isStored,
+  }
   // What is sealed is delivered after the server's next start.
   const journal = await openJournal(platform, opening, observe, () => {})
   const kept: { file: DeadFile; as: string }[] = []
