@@ -57,7 +57,7 @@ export type AppendRefusal = 'disk_full' | 'journal_failed' | 'stopping'
 export interface Waiter {
   /** The record is on the disk (`fdatasync`), and this is its name. */
   kept(receipt: string): void
-  /** It was not made durable, and will not be. */
+  /** It could not be made durable. What of it had reached the disk may still be stored, once at the most. */
   refused(refusal: AppendRefusal): void
 }
 
