@@ -9,7 +9,8 @@ import type { Journal, SealedSegment } from './journal/journal.ts'
 import type { Compression } from './journal/layout.ts'
 import { openJournal } from './journal/open-journal.ts'
 import type { Observer } from './observe/events.ts'
-import type { Ledger, SegmentOutcome } from './observe/ledger.ts'
+import type { Ledger } from './observe/ledger.ts'
+import type { SegmentOutcome } from './observe/ledger-entry.ts'
 import type { Platform } from './platform/platform.ts'
 
 /** What a pipeline needs to know. */

@@ -5,7 +5,8 @@ import { readNode } from '../journal/data-directory.ts'
 import { isInJournal } from '../journal/look.ts'
 import type { ReceiptParts } from '../journal/name.ts'
 import { Fault } from '../observe/errors.ts'
-import { fileKey, type LedgerEntry, readLedger } from '../observe/ledger.ts'
+import type { LedgerEntry } from '../observe/ledger-entry.ts'
+import { fileKey, readLedger } from '../observe/ledger-files.ts'
 import type { Files } from '../platform/files.ts'
 
 /** One lane's directory. */

@@ -3,7 +3,7 @@
  * stretches without a gap, so that memory depends on how many gaps there are, not on how many lines.
  */
 
-import type { Amount, LedgerEntry, LedgerTotals } from '../observe/ledger.ts'
+import type { Amount, LedgerEntry, LedgerTotals } from '../observe/ledger-entry.ts'
 
 /** Entries without a gap between them. */
 export interface Stretch {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { findLines, linesOf } from '../delivery/line-runs.ts'
-import type { LedgerEntry, LedgerObject } from '../observe/ledger.ts'
+import type { LedgerEntry, LedgerObject } from '../observe/ledger-entry.ts'
 
 /** Enough of a line for its receipt and its index. */
 const HEAD_BYTES = 160

@@ -1,7 +1,8 @@
 /** Verify's look at the ledger: whole lines, no gaps, sums that add up. */
 
 import { linesOf } from '../delivery/line-runs.ts'
-import { fileKey, type LedgerEntry, type LedgerTotals, readLedger } from '../observe/ledger.ts'
+import type { LedgerEntry, LedgerTotals } from '../observe/ledger-entry.ts'
+import { fileKey, readLedger } from '../observe/ledger-files.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { FoundData } from './data.ts'
 import { LedgerChain, type Stretch } from './ledger-chain.ts'

@@ -1,6 +1,6 @@
 /** What verify says at its end, for people. */
 
-import type { Amount } from '../observe/ledger.ts'
+import type { Amount } from '../observe/ledger-entry.ts'
 import { PROBLEMS_LISTED_MAX, type Problem } from './problems.ts'
 import { count, inDigits } from './terminal.ts'
 

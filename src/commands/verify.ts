@@ -5,7 +5,7 @@
  */
 
 import type { Command } from '../config/load-command.ts'
-import type { Amount, LedgerEntry, LedgerObject } from '../observe/ledger.ts'
+import type { Amount, LedgerEntry, LedgerObject } from '../observe/ledger-entry.ts'
 import type { Platform } from '../platform/platform.ts'
 import { FoundData } from './data.ts'
 import { inParallel } from './in-parallel.ts'

@@ -1,6 +1,6 @@
 /** Which records an object's lines belong to, in a bounded list: exact as long as that is short, coarser where it isn't. */
 
-import type { Run } from '../observe/ledger.ts'
+import type { Run } from '../observe/ledger-entry.ts'
 
 /** The most runs kept for an object. At one length of record a single one says it all. */
 export const RUNS_MAX = 256

@@ -1,7 +1,7 @@
 /** Where the payloads of a receipt are: still in the journal, in objects, or dead. */
 
 import { parseReceipt, type ReceiptParts } from '../journal/name.ts'
-import type { LedgerEntry, LedgerObject, SegmentOutcome } from '../observe/ledger.ts'
+import type { LedgerEntry, LedgerObject, SegmentOutcome } from '../observe/ledger-entry.ts'
 import { findLines, type LineRange } from './line-runs.ts'
 
 /** An object that holds lines of a record. */

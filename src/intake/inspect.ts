@@ -1,6 +1,6 @@
 /** What people and monitors ask a running server: where a receipt's payloads are, and what became of everything. */
 
-import type { LedgerTotals } from '../observe/ledger.ts'
+import type { LedgerTotals } from '../observe/ledger-entry.ts'
 import { problemResponse } from './problem.ts'
 
 /** The balance: accepted = stored + pending + dead, in payloads and in bytes, over the whole life of the data directory. */

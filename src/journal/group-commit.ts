@@ -4,7 +4,7 @@
  */
 
 import type { Observer } from '../observe/events.ts'
-import type { Amount } from '../observe/ledger.ts'
+import type { Amount } from '../observe/ledger-entry.ts'
 import type { Timer } from '../platform/clock.ts'
 import type { Platform } from '../platform/platform.ts'
 import { Holdings } from './holdings.ts'

@@ -1,6 +1,6 @@
 /** The journal's contract: what intake appends to and what delivery takes from. Nothing else connects the two. */
 
-import type { Amount } from '../observe/ledger.ts'
+import type { Amount } from '../observe/ledger-entry.ts'
 
 /** How a record's body holds its payloads. */
 export type RecordKind =

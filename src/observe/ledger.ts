@@ -5,70 +5,10 @@
 
 import { join } from 'node:path'
 import type { Clock } from '../platform/clock.ts'
-import { type Files, isMissing, type OpenFile } from '../platform/files.ts'
+import type { Files, OpenFile } from '../platform/files.ts'
+import type { Amount, LedgerEntry, LedgerTotals, SegmentOutcome } from './ledger-entry.ts'
+import { fileKey, lastEntry, readEntries } from './ledger-files.ts'
 
-/** So much of what was accepted. Bytes are the records', as the journal holds them. */
-export interface Amount {
-  payloads: number
-  bytes: number
-}
-
-/**
- * Records that follow one another in a segment, whose lines follow one another in an object: the first one's place, how
- * many, and the lines of each. Where records of differing lengths were drawn together, 0 and the lines of all of them.
- */
-export type Run = [place: number, records: number, linesEach: number] | [number, number, 0, lines: number]
-
-/** An object as the ledger knows it. */
-export interface LedgerObject {
-  name: string
-  bytes: number
-  /** Hexadecimal, of the object's bytes. */
-  sha256: string
-  lines: number
-  /** Whose lines these are, in the order of the lines. */
-  runs: Run[]
-}
-
-/** A record or a stretch of a segment that never becomes lines, and why. */
-export interface DeadLetter {
-  /** The record's place in its segment; undefined for damage that could not be read as records. */
-  place: number | undefined
-  payloads: number
-  bytes: number
-  reason: string
-}
-
-/** What became of one segment. */
-export interface SegmentOutcome {
-  lane: number
-  segment: number
-  tag: string
-  destination: string
-  records: number
-  stored: Amount
-  dead: Amount
-  letters: DeadLetter[]
-  objects: LedgerObject[]
-}
-
-/** A line of the ledger. */
-export interface LedgerEntry extends SegmentOutcome {
-  /** From 1, over all files: the highest has the totals that hold. */
-  entry: number
-  /** ISO 8601, when it was written. */
-  at: string
-  totals: LedgerTotals
-}
-
-/** Everything that ever left the journal. */
-export interface LedgerTotals {
-  stored: Amount
-  dead: Amount
-}
-
-const SEGMENTS_PER_FILE = 1000
-const READ_BYTES = 1 << 16
 /**
  * Room for a few lines on a disk that others have filled: a file that is removed when a line finds no room. Without it
  * nothing could be deleted that was delivered, and a full disk would stay full.
@@ -100,6 +40,7 @@ export class Ledger {
   readonly #known = new Map<string, LedgerFile>()
   #entry = 0
   #hasReserve = false
+  #read: { path: string; entries: Map<string, LedgerEntry> } | undefined
   #open: { path: string; file: OpenFile } | undefined
   /** One append at a time, in the order of the calls. */
   #last: Promise<unknown> = Promise.resolve()
@@ -137,9 +78,8 @@ export class Ledger {
   async find(lane: number, segment: number, tag: string): Promise<LedgerEntry | undefined> {
     const key = fileKey(lane, segment)
     for (let generation = this.#known.get(key)?.generation ?? -1; generation >= 0; generation--) {
-      for (const entry of await readEntries(this.#files, this.#path(key, generation))) {
-        if (entry.segment === segment && entry.tag === tag) return entry
-      }
+      const entry = (await this.#entriesOf(this.#path(key, generation))).get(`${segment}-${tag}`)
+      if (entry) return entry
     }
     return undefined
   }
@@ -148,6 +88,15 @@ export class Ledger {
     await this.#last
     await this.#open?.file.close()
     this.#open = undefined
+  }
+
+  /** A file's entries by segment and tag; of the file that was read last they are kept until the next append. */
+  async #entriesOf(path: string): Promise<Map<string, LedgerEntry>> {
+    if (this.#read?.path !== path) {
+      const entries = await readEntries(this.#files, path)
+      this.#read = { path, entries: new Map(entries.map((entry) => [`${entry.segment}-${entry.tag}`, entry])) }
+    }
+    return this.#read.entries
   }
 
   async #write(outcome: SegmentOutcome): Promise<void> {
@@ -160,6 +109,7 @@ export class Ledger {
     const totals = { stored: sum(stored, outcome.stored), dead: sum(dead, outcome.dead) }
     const entry: LedgerEntry = { entry: this.#entry + 1, at: new Date(nowMs).toISOString(), ...outcome, totals }
     const line = Buffer.from(`${JSON.stringify(entry)}\n`)
+    this.#read = undefined
     try {
       const file = await this.#fileFor(this.#path(key, known.generation), known)
       await file.write(line, known.bytes)
@@ -174,6 +124,7 @@ export class Ledger {
       throw error
     }
     known.bytes += line.length
+    this.#read = undefined
     known.newestMs = nowMs
     known.entry = this.#entry = entry.entry
     this.#written = totals
@@ -258,75 +209,6 @@ export class Ledger {
   }
 }
 
-/** Every line of the ledger in `directory`, file by file; also while a process appends to it, or removes what is old. */
-export async function* readLedger(files: Files, directory: string, keys = ''): AsyncGenerator<LedgerEntry> {
-  for (const name of await files.list(directory)) {
-    if (name.startsWith(keys) && name.endsWith('.ndjson')) yield* await readEntries(files, join(directory, name))
-  }
-}
-
-/** How the names of the files begin that a segment's line can be in. */
-export function fileKey(lane: number, segment: number): string {
-  return `${lane}-${String(Math.floor(segment / SEGMENTS_PER_FILE)).padStart(13, '0')}`
-}
-
 function sum(a: Amount, b: Amount): Amount {
   return { payloads: a.payloads + b.payloads, bytes: a.bytes + b.bytes }
-}
-
-/** The whole lines of a file. A last line that a crash cut, or one that is being written, is none. */
-async function readEntries(files: Files, path: string): Promise<LedgerEntry[]> {
-  const size = (await files.sizeOf(path)) ?? 0
-  const bytes = await readStretch(files, path, 0, size).catch((error) => {
-    // Too old a file may be removed meanwhile.
-    if (isMissing(error)) return Buffer.alloc(0)
-    throw error
-  })
-  const text = bytes.toString()
-  return text
-    .slice(0, text.lastIndexOf('\n') + 1)
-    .split('\n')
-    .flatMap(parseLine)
-}
-
-/** The last entry of a file, and where its last whole line ends. */
-async function lastEntry(files: Files, path: string): Promise<{ entry: LedgerEntry | undefined; bytes: number }> {
-  const size = (await files.sizeOf(path)) ?? 0
-  for (let bytes = READ_BYTES; ; bytes *= 4) {
-    const from = Math.max(0, size - bytes)
-    const stretch = await readStretch(files, path, from, size - from)
-    const end = stretch.lastIndexOf(0x0a) + 1
-    const lines = stretch.toString('utf8', 0, end).split('\n')
-    // The first of them may be the end of a line.
-    const entry = lines
-      .slice(from === 0 ? 0 : 1)
-      .flatMap(parseLine)
-      .at(-1)
-    if (entry || from === 0) return { entry, bytes: from + end }
-  }
-}
-
-function parseLine(line: string): LedgerEntry[] {
-  try {
-    return line === '' ? [] : [JSON.parse(line) as LedgerEntry]
-  } catch {
-    // Damage of the disk's: what the other lines say stands.
-    return []
-  }
-}
-
-async function readStretch(files: Files, path: string, from: number, length: number): Promise<Buffer> {
-  const file = await files.open(path, 'read')
-  try {
-    const bytes = Buffer.allocUnsafe(length)
-    let done = 0
-    while (done < length) {
-      const count = await file.read(bytes.subarray(done), from + done)
-      if (count === 0) break
-      done += count
-    }
-    return bytes.subarray(0, done)
-  } finally {
-    await file.close()
-  }
 }

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'bun:test'
 import { LedgerChain } from '../../src/commands/ledger-chain.ts'
-import type { LedgerEntry } from '../../src/observe/ledger.ts'
+import type { LedgerEntry } from '../../src/observe/ledger-entry.ts'
 import { SeededRandom } from '../memory-platform.ts'
 
 /** Entries 1 to `count`, each with its number of payloads. */

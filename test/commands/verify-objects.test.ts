@@ -4,7 +4,7 @@ import { afterEach, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import { inParallel } from '../../src/commands/in-parallel.ts'
 import { ObjectSearch } from '../../src/commands/verify-objects.ts'
-import type { LedgerEntry } from '../../src/observe/ledger.ts'
+import type { LedgerEntry } from '../../src/observe/ledger-entry.ts'
 import { systemPlatform } from '../../src/platform/platform.ts'
 import { type Answering, KEYS, s3Error, standIn } from '../destination/s3-stand-in.ts'
 

@@ -2,7 +2,7 @@
 
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { LedgerEntry } from '../../src/observe/ledger.ts'
+import type { LedgerEntry } from '../../src/observe/ledger-entry.ts'
 import { valueRecord } from '../journal/segment-files.ts'
 import { Load } from '../load.ts'
 import { Millrace, type Scratch } from '../millrace.ts'

@@ -1,7 +1,9 @@
 /** The ledger keeps what it was told through crashes and faults, finds a segment's line, and its totals never go back. */
 
 import { expect, test } from 'bun:test'
-import { Ledger, readLedger, type SegmentOutcome } from '../../src/observe/ledger.ts'
+import { Ledger } from '../../src/observe/ledger.ts'
+import type { SegmentOutcome } from '../../src/observe/ledger-entry.ts'
+import { readLedger } from '../../src/observe/ledger-files.ts'
 import { MemoryFiles } from '../memory-files.ts'
 import { type MemoryPlatform, memoryPlatform, SeededRandom } from '../memory-platform.ts'
 

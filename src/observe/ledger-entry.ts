@@ -1,0 +1,61 @@
+/** What the ledger says: the shape of its lines. */
+
+/** So much of what was accepted. Bytes are the records', as the journal holds them. */
+export interface Amount {
+  payloads: number
+  bytes: number
+}
+
+/**
+ * Records that follow one another in a segment, whose lines follow one another in an object: the first one's place, how
+ * many, and the lines of each. Where records of differing lengths were drawn together, 0 and the lines of all of them.
+ */
+export type Run = [place: number, records: number, linesEach: number] | [number, number, 0, lines: number]
+
+/** An object as the ledger knows it. */
+export interface LedgerObject {
+  name: string
+  bytes: number
+  /** Hexadecimal, of the object's bytes. */
+  sha256: string
+  lines: number
+  /** Whose lines these are, in the order of the lines. */
+  runs: Run[]
+}
+
+/** A record or a stretch of a segment that never becomes lines, and why. */
+export interface DeadLetter {
+  /** The record's place in its segment; undefined for damage that could not be read as records. */
+  place: number | undefined
+  payloads: number
+  bytes: number
+  reason: string
+}
+
+/** What became of one segment. */
+export interface SegmentOutcome {
+  lane: number
+  segment: number
+  tag: string
+  destination: string
+  records: number
+  stored: Amount
+  dead: Amount
+  letters: DeadLetter[]
+  objects: LedgerObject[]
+}
+
+/** A line of the ledger. */
+export interface LedgerEntry extends SegmentOutcome {
+  /** From 1, over all files: the highest has the totals that hold. */
+  entry: number
+  /** ISO 8601, when it was written. */
+  at: string
+  totals: LedgerTotals
+}
+
+/** Everything that ever left the journal. */
+export interface LedgerTotals {
+  stored: Amount
+  dead: Amount
+}
