@@ -4,7 +4,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { COMMANDS, type CommandName, type CommandRow, FLAGS, flagUsage, usageOf } from '../src/config/commands.ts'
 import { optionUsage } from '../src/config/help.ts'
-import { allowedValues, OPTIONS, type OptionRow } from '../src/config/options.ts'
+import { allowedValues } from '../src/config/option-values.ts'
+import { OPTIONS, type OptionRow } from '../src/config/options.ts'
 import { FAULTS, type FaultRow, PROBLEMS, type ProblemRow } from '../src/observe/errors.ts'
 import examples from './command-examples.json' with { type: 'json' }
 

@@ -1,7 +1,8 @@
 /** Puts the options together: a flag (the last of equal ones) wins over the environment, that over the default. */
 
 import { type KnownFlag, readArguments } from './arguments.ts'
-import { OPTIONS, type OptionRow, type Options, type OptionValue, readOption } from './options.ts'
+import { type OptionValue, readOption } from './option-values.ts'
+import { OPTIONS, type OptionRow, type Options } from './options.ts'
 
 /** What the command line asks for. */
 export type Loaded =

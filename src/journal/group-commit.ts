@@ -9,30 +9,12 @@ import type { Timer } from '../platform/clock.ts'
 import type { Platform } from '../platform/platform.ts'
 import { Holdings } from './holdings.ts'
 import type { AppendRefusal, Journal, NewRecord, RememberedNote, SealedSegment, Waiter } from './journal.ts'
-import type { Compression } from './layout.ts'
+import type { JournalOptions } from './journal-options.ts'
 import { NoteKeeper } from './notes.ts'
 import { recordBytes } from './record.ts'
 import { SealTimer } from './seal-timer.ts'
 import { Segment } from './segment.ts'
 import { Stage } from './stage.ts'
-
-/** What a file journal needs to know. */
-export interface JournalOptions {
-  /** The lane's own directory. */
-  directory: string
-  node: string
-  lane: number
-  /** A segment with records is sealed at this age. */
-  lingerMs: number
-  /** How objects made from new segments will be compressed: kept in each segment's header. */
-  compression: Compression
-  /** Where objects are cut; kept in the header, too. A segment is sealed before its lines would pass it. */
-  objectBytesMax: number
-  /** About how much longer than its payload a line is: what a segment's lines come to is estimated with it. */
-  lineExtraBytes: number
-  /** How long notes are remembered. */
-  noteWindowMs: number
-}
 
 /** A frame's usual longest body; what arrives beyond it while a sync runs waits for the frame after. */
 const FRAME_BYTES = 1 << 20

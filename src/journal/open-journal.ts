@@ -2,8 +2,9 @@
 
 import type { Observer } from '../observe/events.ts'
 import type { Platform } from '../platform/platform.ts'
-import { FileJournal, type JournalOptions } from './group-commit.ts'
+import { FileJournal } from './group-commit.ts'
 import type { Journal, SealedSegment } from './journal.ts'
+import type { JournalOptions } from './journal-options.ts'
 import { recover } from './recovery.ts'
 
 /** What opening takes. */

@@ -1,0 +1,21 @@
+/** What a journal over segment files is told when it is made. */
+
+import type { Compression } from './layout.ts'
+
+/** What a file journal needs to know. */
+export interface JournalOptions {
+  /** The lane's own directory. */
+  directory: string
+  node: string
+  lane: number
+  /** A segment with records is sealed at this age. */
+  lingerMs: number
+  /** How objects made from new segments will be compressed: kept in each segment's header. */
+  compression: Compression
+  /** Where objects are cut; kept in the header, too. A segment is sealed before its lines would pass it. */
+  objectBytesMax: number
+  /** About how much longer than its payload a line is: what a segment's lines come to is estimated with it. */
+  lineExtraBytes: number
+  /** How long notes are remembered. */
+  noteWindowMs: number
+}
