@@ -85,6 +85,9 @@ export function entryFaults({ objects, letters, stored, dead }: LedgerEntry): st
     const inRuns = sum(runs.map(linesOf))
     if (inRuns !== lines) faults.push(`${name} has ${lines} lines, and its runs come to ${inRuns}`)
   }
+  for (const { reason } of letters.filter(({ place }) => place === undefined)) {
+    faults.push(`${reason} were set aside in corrupt/: what they held may have been acknowledged`)
+  }
   const named = sum(letters.map(({ payloads }) => payloads))
   const isDamaged = letters.some(({ place }) => place === undefined)
   if (named > dead.payloads || (named < dead.payloads && !isDamaged)) {

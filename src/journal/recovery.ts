@@ -135,7 +135,8 @@ async function survey(file: OpenFile, notes: RememberedNote[] = []): Promise<Sur
     if (piece.kind !== 'frame') continue
     found.sealed = piece.header.kind === 'seal'
     if (found.sealed) continue
-    totals.records += piece.header.records
+    // Records that damage has taken count as well: the places of those behind it go on.
+    totals.records = Math.max(totals.records, piece.header.firstRecord + piece.header.records)
     totals.payloads += piece.header.payloads
     totals.recordBytes += piece.header.bodyBytes
     totals.frames += 1

@@ -40,6 +40,8 @@ export class Ledger {
   readonly #known = new Map<string, LedgerFile>()
   #entry = 0
   #hasReserve = false
+  /** Counted at the beginning and at the end of each append, so that a file read meanwhile is known to be old. */
+  #appends = 0
   #read: { path: string; entries: Map<string, LedgerEntry> } | undefined
   #open: { path: string; file: OpenFile } | undefined
   /** One append at a time, in the order of the calls. */
@@ -78,8 +80,13 @@ export class Ledger {
   async find(lane: number, segment: number, tag: string): Promise<LedgerEntry | undefined> {
     const key = fileKey(lane, segment)
     for (let generation = this.#known.get(key)?.generation ?? -1; generation >= 0; generation--) {
-      const entry = (await this.#entriesOf(this.#path(key, generation))).get(`${segment}-${tag}`)
-      if (entry) return entry
+      for (;;) {
+        const appends = this.#appends
+        const entry = (await this.#entriesOf(this.#path(key, generation))).get(`${segment}-${tag}`)
+        if (entry) return entry
+        // What was appended while the file was read may be just what is looked for.
+        if (appends === this.#appends) break
+      }
     }
     return undefined
   }
@@ -92,11 +99,17 @@ export class Ledger {
 
   /** A file's entries by segment and tag; of the file that was read last they are kept until the next append. */
   async #entriesOf(path: string): Promise<Map<string, LedgerEntry>> {
-    if (this.#read?.path !== path) {
-      const entries = await readEntries(this.#files, path)
-      this.#read = { path, entries: new Map(entries.map((entry) => [`${entry.segment}-${entry.tag}`, entry])) }
-    }
-    return this.#read.entries
+    if (this.#read?.path === path) return this.#read.entries
+    const appends = this.#appends
+    const list = await readEntries(this.#files, path)
+    const entries = new Map(list.map((entry) => [`${entry.segment}-${entry.tag}`, entry]))
+    if (appends === this.#appends) this.#read = { path, entries }
+    return entries
+  }
+
+  #forgetRead(): void {
+    this.#appends += 1
+    this.#read = undefined
   }
 
   async #write(outcome: SegmentOutcome): Promise<void> {
@@ -109,7 +122,7 @@ export class Ledger {
     const totals = { stored: sum(stored, outcome.stored), dead: sum(dead, outcome.dead) }
     const entry: LedgerEntry = { entry: this.#entry + 1, at: new Date(nowMs).toISOString(), ...outcome, totals }
     const line = Buffer.from(`${JSON.stringify(entry)}\n`)
-    this.#read = undefined
+    this.#forgetRead()
     try {
       const file = await this.#fileFor(this.#path(key, known.generation), known)
       await file.write(line, known.bytes)
@@ -124,7 +137,7 @@ export class Ledger {
       throw error
     }
     known.bytes += line.length
-    this.#read = undefined
+    this.#forgetRead()
     known.newestMs = nowMs
     known.entry = this.#entry = entry.entry
     this.#written = totals

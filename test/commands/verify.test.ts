@@ -181,7 +181,7 @@ describe('the journal', () => {
     await server.stop()
     const after = await millrace(['verify', '--data', data])
     expect(after.out).toMatch(/set aside +1 file\n +.*corrupt\/0000000000000001-64\.bytes \(\d+ bytes\)\n/)
-    expect(after.code).toBe(0)
+    expect(after.code).toBe(1)
   })
 
   test('with a damaged header says so', async () => {

@@ -183,3 +183,18 @@ test('a disk that is full gets room for the next line from what was set aside, a
   await keep(ledger, outcome(2))
   expect(platform.files.get(reserve)).toHaveLength(256 * 1024)
 })
+
+test('a line that is appended while its file is read is found, then and afterwards', async () => {
+  const platform = memoryPlatform()
+  const ledger = await open(platform)
+  await keep(ledger, outcome(1))
+  for (let segment = 2; segment < 50; segment++) {
+    // So many turns into the reading of another one's line.
+    const reading = ledger.find(0, 1, 'tag1')
+    for (let turns = 0; turns < segment; turns++) await undefined
+    const appended = keep(ledger, outcome(segment)).then(() => ledger.find(0, segment, `tag${segment}`))
+    expect((await reading)?.segment).toBe(1)
+    expect((await appended)?.segment).toBe(segment)
+    expect((await ledger.find(0, segment, `tag${segment}`))?.segment).toBe(segment)
+  }
+})
