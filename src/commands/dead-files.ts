@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import { DEAD_DIRECTORY, DEAD_ENDING, type DeadLine } from '../delivery/dead-letter.ts'
 import { parseReceipt } from '../journal/name.ts'
-import { type Files, isMissing } from '../platform/files.ts'
+import { type Files, isMissing, readStretch } from '../platform/files.ts'
 import type { FoundData } from './data.ts'
 
 /** A dead record's file. */
@@ -95,21 +95,10 @@ export async function removeDead(files: Files, { path }: DeadFile): Promise<void
 }
 
 async function readStart(files: Files, path: string, bytesMax: number): Promise<Buffer | undefined> {
-  const file = await files.open(path, 'read').catch((error) => {
+  return await readStretch(files, path, 0, bytesMax).catch((error) => {
     if (isMissing(error)) return undefined
     throw error
   })
-  if (!file) return undefined
-  try {
-    const bytes = Buffer.allocUnsafe(bytesMax)
-    for (let length = 0; ; ) {
-      const read = await file.read(bytes.subarray(length), length)
-      length += read
-      if (read === 0 || length === bytesMax) return bytes.subarray(0, length)
-    }
-  } finally {
-    await file.close()
-  }
 }
 
 function parseLine<T>(bytes: Buffer): { value: T; end: number } | undefined {

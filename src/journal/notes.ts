@@ -5,7 +5,7 @@
 
 import { dirname, join } from 'node:path'
 import type { Clock } from '../platform/clock.ts'
-import type { Files } from '../platform/files.ts'
+import { type Files, readStretch } from '../platform/files.ts'
 import type { RememberedNote } from './journal.ts'
 import { segmentDigits } from './name.ts'
 
@@ -90,17 +90,8 @@ export async function writeNotes(
 }
 
 async function readNotes(files: Files, path: string): Promise<RememberedNote[]> {
-  const bytes = Buffer.alloc((await files.sizeOf(path)) ?? 0)
-  const file = await files.open(path, 'read')
-  let done = 0
-  try {
-    for (let count = -1; done < bytes.length && count !== 0; done += count) {
-      count = await file.read(bytes.subarray(done), done)
-    }
-  } finally {
-    await file.close()
-  }
-  return bytes.toString('utf8', 0, done).split('\n').flatMap(parseLine)
+  const bytes = await readStretch(files, path, 0, (await files.sizeOf(path)) ?? 0)
+  return bytes.toString().split('\n').flatMap(parseLine)
 }
 
 /** A line that a crash cut belongs to a file that recovery writes anew. */

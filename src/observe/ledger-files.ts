@@ -1,7 +1,7 @@
 /** The ledger's files as they are read: by its writer at the start, by whoever looks a segment up, and by those who verify. */
 
 import { join } from 'node:path'
-import { type Files, isMissing } from '../platform/files.ts'
+import { type Files, isMissing, readStretch } from '../platform/files.ts'
 import type { LedgerEntry } from './ledger-entry.ts'
 
 const SEGMENTS_PER_FILE = 1000
@@ -60,21 +60,5 @@ function parseLine(line: string): LedgerEntry[] {
   } catch {
     // Damage of the disk's: what the other lines say stands.
     return []
-  }
-}
-
-async function readStretch(files: Files, path: string, from: number, length: number): Promise<Buffer> {
-  const file = await files.open(path, 'read')
-  try {
-    const bytes = Buffer.allocUnsafe(length)
-    let done = 0
-    while (done < length) {
-      const count = await file.read(bytes.subarray(done), from + done)
-      if (count === 0) break
-      done += count
-    }
-    return bytes.subarray(0, done)
-  } finally {
-    await file.close()
   }
 }

@@ -171,3 +171,20 @@ function isForbidden(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'EACCES' || code === 'EPERM'
 }
+
+/** The bytes of a file from `from` on, `length` of them or fewer at its end. */
+export async function readStretch(files: Files, path: string, from: number, length: number): Promise<Buffer> {
+  const file = await files.open(path, 'read')
+  try {
+    const bytes = Buffer.allocUnsafe(length)
+    let done = 0
+    while (done < length) {
+      const count = await file.read(bytes.subarray(done), from + done)
+      if (count === 0) break
+      done += count
+    }
+    return bytes.subarray(0, done)
+  } finally {
+    await file.close()
+  }
+}
