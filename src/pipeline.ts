@@ -10,7 +10,7 @@ import type { Compression } from './journal/layout.ts'
 import { openJournal } from './journal/open-journal.ts'
 import type { Observer } from './observe/events.ts'
 import type { Ledger } from './observe/ledger.ts'
-import type { SegmentOutcome } from './observe/ledger-entry.ts'
+import type { LedgerEntry, SegmentOutcome } from './observe/ledger-entry.ts'
 import type { Platform } from './platform/platform.ts'
 
 /** What a pipeline needs to know. */
@@ -28,8 +28,15 @@ export interface PipelineOptions {
   destination: string
 }
 
-/** The pause before the ledger is tried again. */
-const LEDGER_PAUSE_MS = 1000
+/** The pause before a line that could not be written, or a file that could not be removed, is tried again. */
+const AGAIN_PAUSE_MS = 1000
+const NOTHING_DELIVERED: Extract<Delivered, { kind: 'stored' }> = {
+  kind: 'stored',
+  objects: [],
+  payloads: 0,
+  bytes: 0,
+  letters: [],
+}
 
 /** A running pipeline. */
 export interface Pipeline {
@@ -39,9 +46,6 @@ export interface Pipeline {
   /** Takes no more, seals, and waits up to `graceMs` for what is there to be stored. The rest stays in the journal. */
   drain(graceMs: number): Promise<void>
 }
-
-/** The pause before a delivered segment that could not be removed is removed again. */
-const REMOVE_PAUSE_MS = 1000
 
 /**
  * Opens the journal and delivers what it seals, with `deliver`, which rejects only when it is ended from outside. What
@@ -57,6 +61,10 @@ export async function startPipeline(
 ): Promise<Pipeline> {
   const backlog = new Backlog(options.maxWorkers)
   const { laneDirectory, node, lane, lingerMs, compression, objectBytesMax, noteWindowMs } = options
+  /** Those found at the start whose line is there. */
+  const over: { path: string; entry: LedgerEntry }[] = []
+  const { promise: opened, resolve: begin } = Promise.withResolvers<void>()
+  let tidying = opened
   const journal = await openJournal(
     platform,
     {
@@ -68,30 +76,59 @@ export async function startPipeline(
       objectBytesMax,
       noteWindowMs,
       lineExtraBytes: LINE_EXTRA_BYTES_USUAL,
-      isStored: async ({ number, tag }) => (await ledger.find(lane, number, tag)) !== undefined,
+      isStored: async ({ path, number, tag }) => {
+        const entry = await ledger.find(lane, number, tag)
+        if (entry) over.push({ path, entry })
+        return entry !== undefined
+      },
+      lastNumberGone: await ledger.lastSegment(lane),
     },
     observe,
-    (segment) => backlog.add(segment),
+    (segment) => {
+      if (segment.isEmpty) tidying = tidying.then(() => writeOff(segment))
+      else backlog.add(segment)
+    },
   )
-  const removeUntilGone = async (segment: SealedSegment) => {
+  const insist = async (kind: 'ledger-trouble' | 'delivery-crash', what: string, task: () => Promise<void>) => {
     for (;;) {
       try {
-        return await journal.remove(segment)
+        return await task()
       } catch (error) {
-        // Its payloads are stored; but as long as the file is there, room is kept for its bytes.
-        observe({ kind: 'delivery-crash', reason: `removing a segment: ${error}` })
-        await platform.clock.sleep(REMOVE_PAUSE_MS)
+        observe({ kind, reason: `${what}${error}` })
+        await platform.clock.sleep(AGAIN_PAUSE_MS)
       }
     }
   }
+  let lastLine = Promise.resolve()
+  /** One line at a time, and each until it is kept: the next one's totals stand on it. */
+  const inLedger = (task: () => Promise<void>) => {
+    lastLine = lastLine.then(() => insist('ledger-trouble', '', task))
+    return lastLine
+  }
+  // As long as the file is there, room is kept for its bytes.
+  const untilGone = (remove: () => Promise<void>) => insist('delivery-crash', 'removing a segment: ', remove)
+  /** What never held a record leaves a line as well: every segment's number is in the journal or in the ledger. */
+  const writeOff = async (segment: SealedSegment) => {
+    const outcome = outcomeOf(segment, NOTHING_DELIVERED, options)
+    await inLedger(() => ledger.append(outcome))
+    ledger.count(outcome)
+    await untilGone(() => journal.remove(segment))
+  }
+  // Their process was cut off between the line and the removal. The line is surely on the disk before their files go.
+  const renewed = over
+    .sort((a, b) => a.entry.entry - b.entry.entry)
+    .map(async ({ path, entry }) => {
+      await inLedger(() => ledger.renew(entry))
+      await untilGone(() => platform.files.remove(path))
+    })
   const pool = new WorkerPool<SealedSegment>(options.maxWorkers, async (segment) => {
     const delivered = await deliver(segment)
     if (delivered.kind === 'stopped') return
     const outcome = outcomeOf(segment, delivered, options)
-    await write(outcome)
+    await inLedger(() => ledger.append(outcome))
     // In one turn, so that what is counted never says less or more than what was accepted.
     ledger.count(outcome)
-    const removed = removeUntilGone(segment)
+    const removed = untilGone(() => journal.remove(segment))
     backlog.done(segment)
     onOver(segment, outcome)
     const { number, bytes } = segment
@@ -99,21 +136,12 @@ export async function startPipeline(
     observe({ kind: 'segment-stored', segment: number, bytes, payloads: delivered.payloads, objects })
     await removed
   })
-  const write = async (outcome: SegmentOutcome) => {
-    for (;;) {
-      try {
-        return await ledger.append(outcome)
-      } catch (error) {
-        observe({ kind: 'ledger-trouble', reason: String(error) })
-        await platform.clock.sleep(LEDGER_PAUSE_MS)
-      }
-    }
-  }
   const dispatcher = new Dispatcher(backlog.queue, pool, (error) => {
     // Also when deliveries are ended below a stop: the segment stays, and is delivered after the next start.
     if (!backlog.closed) observe({ kind: 'delivery-crash', reason: String(error) })
   })
   const dispatching = dispatcher.run()
+  begin()
 
   return {
     journal,
@@ -122,7 +150,7 @@ export async function startPipeline(
       await journal.close()
       backlog.close()
       const done = new AbortController()
-      await Promise.race([dispatching, platform.clock.sleep(graceMs, done.signal)])
+      await Promise.race([Promise.all([dispatching, tidying, ...renewed]), platform.clock.sleep(graceMs, done.signal)])
       done.abort()
     },
   }

@@ -24,6 +24,7 @@ import { openJournal } from '../journal/open-journal.ts'
 import { recordBytes } from '../journal/record.ts'
 import { Fault } from '../observe/errors.ts'
 import type { Event } from '../observe/events.ts'
+import { lastSegmentOf } from '../observe/ledger-files.ts'
 import { lockFile } from '../platform/lock.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { FoundData } from './data.ts'
@@ -142,8 +143,9 @@ async function putBack(
     noteWindowMs,
     lineExtraBytes: LINE_EXTRA_BYTES_USUAL,
     isStored,
+    lastNumberGone: await lastSegmentOf(files, data.ledger, LANE),
   }
-  // What is sealed is delivered after the server's next start.
+  // What is sealed is delivered after the server's next start, which sees to what is empty as well.
   const journal = await openJournal(platform, opening, observe, () => {})
   const kept: { file: DeadFile; as: string }[] = []
   try {

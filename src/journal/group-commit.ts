@@ -10,9 +10,11 @@ import type { Platform } from '../platform/platform.ts'
 import { Holdings } from './holdings.ts'
 import type { AppendRefusal, Journal, NewRecord, RememberedNote, SealedSegment, Waiter } from './journal.ts'
 import type { JournalOptions } from './journal-options.ts'
+import { segmentPath } from './name.ts'
 import { NoteKeeper } from './notes.ts'
 import { recordBytes } from './record.ts'
 import { SealTimer } from './seal-timer.ts'
+import { Sealing } from './sealing.ts'
 import { Segment } from './segment.ts'
 import { Stage } from './stage.ts'
 
@@ -37,7 +39,10 @@ export class FileJournal implements Journal {
   readonly #options: JournalOptions
   readonly #observe: Observer
   readonly #onSealed: (segment: SealedSegment) => void
+  /** Of the last segment that was made. */
   #lastNumber: number
+  /** Something may be left of a try to make the next one. */
+  #isNextHalfMade = false
   #segment: Segment | undefined
   /** About what the open segment's lines come to. */
   #segmentLineBytes = 0
@@ -53,8 +58,7 @@ export class FileJournal implements Journal {
   readonly #sealTimer: SealTimer
   readonly #noteKeeper: NoteKeeper
   #retry: Timer | undefined
-  /** Segments being sealed, in order, beside the commits to the next one. */
-  #sealing: Promise<void> = Promise.resolve()
+  readonly #sealing: Sealing
 
   constructor(
     platform: Platform,
@@ -69,6 +73,10 @@ export class FileJournal implements Journal {
     this.#onSealed = onSealed
     this.#lastNumber = lastNumber
     this.#noteKeeper = new NoteKeeper(platform.files, platform.clock, options.directory, options.noteWindowMs)
+    this.#sealing = new Sealing(platform.clock, this.#noteKeeper, observe, (segment, sealed) => {
+      this.bytes += sealed.bytes - segment.reservedBytes
+      this.#announce(sealed)
+    })
     this.#sealTimer = new SealTimer(platform.clock, options.lingerMs, () => {
       this.#sealWanted = true
       this.#run()
@@ -91,19 +99,17 @@ export class FileJournal implements Journal {
     } catch (error) {
       this.#enterTrouble(error)
     }
-    if (recovered.length === 0) return
     for (const segment of recovered) {
       this.payloads += segment.payloads
       this.bytes += segment.bytes
       this.#holdings.accept(segment)
       this.#holdings.hold(segment.number, segment)
     }
-    this.#observe({
-      kind: 'journal-recovered',
-      segments: recovered.length,
-      payloads: this.payloads,
-      bytes: recovered.reduce((sum, segment) => sum + segment.bytes, 0),
-    })
+    const full = recovered.filter(({ isEmpty }) => !isEmpty)
+    if (full.length > 0) {
+      const bytes = full.reduce((sum, segment) => sum + segment.bytes, 0)
+      this.#observe({ kind: 'journal-recovered', segments: full.length, payloads: this.payloads, bytes })
+    }
     for (const segment of recovered) this.#onSealed(segment)
   }
 
@@ -140,8 +146,8 @@ export class FileJournal implements Journal {
     // An empty one stays in any case: its name is how the next start knows the highest number ever used.
     const empty = last?.records === 0 ? last : await this.#createSegment().catch(() => undefined)
     await empty?.abandon()
-    if (last && last !== empty) this.#sealBeside(last)
-    await this.#sealing
+    if (last && last !== empty) this.#sealing.add(last)
+    await this.#sealing.close()
   }
 
   /** Starts the commit loop unless it runs. It begins a turn later, so that what arrives together is written together. */
@@ -204,18 +210,23 @@ export class FileJournal implements Journal {
     this.#segment = await this.#createSegment()
     this.#sealWanted = false
     this.#sealTimer.stop()
-    if (full) this.#sealBeside(full)
+    if (full) this.#sealing.add(full)
   }
 
+  /** Makes the next segment. Its number counts as used once it is made: every number is that of a segment. */
   async #createSegment(): Promise<Segment> {
     const { directory, node, lane, compression, objectBytesMax } = this.#options
-    const tag = Buffer.from(this.#platform.random.bytes(4)).toString('hex')
+    const { files, random, clock } = this.#platform
     const number = this.#lastNumber + 1
-    const createdAtMs = this.#platform.clock.nowMs()
-    const header = { node, lane, number, tag, createdAtMs, compression, objectBytesMax }
-    this.#lastNumber = number
+    // What is left of a try that failed is never synced again: another file takes its name.
+    if (this.#isNextHalfMade) await files.remove(segmentPath(directory, number, 'open'))
+    const tag = Buffer.from(random.bytes(4)).toString('hex')
+    const header = { node, lane, number, tag, createdAtMs: clock.nowMs(), compression, objectBytesMax }
     this.#segmentLineBytes = 0
-    const segment = await Segment.create(this.#platform.files, directory, header)
+    this.#isNextHalfMade = true
+    const segment = await Segment.create(files, directory, header)
+    this.#isNextHalfMade = false
+    this.#lastNumber = number
     this.bytes += segment.reservedBytes
     this.#holdings.hold(number, segment)
     return segment
@@ -225,27 +236,11 @@ export class FileJournal implements Journal {
     return stage.recordBytes + stage.payloads * this.#options.lineExtraBytes
   }
 
-  /** Seals and announces a segment while the next one already takes records. */
-  #sealBeside(segment: Segment): void {
-    this.#sealing = this.#sealing.then(() => segment.seal()).then(() => this.#publish(segment))
-  }
-
-  async #publish(segment: Segment): Promise<void> {
-    try {
-      await this.#noteKeeper.write(segment.number, segment.notes)
-      const sealed = await segment.publish()
-      this.bytes += (sealed?.bytes ?? 0) - segment.reservedBytes
-      if (!sealed) return this.#holdings.forget(segment.number)
-      this.#holdings.hold(sealed.number, sealed)
-      this.#observe({ kind: 'segment-sealed', segment: sealed.number, payloads: sealed.payloads, bytes: sealed.bytes })
-      this.#onSealed(sealed)
-    } catch (error) {
-      // The records are durable; only the name is old. Tried again until it holds, at the latest by the next start.
-      this.#observe({ kind: 'journal-trouble', code: 'journal_failed', reason: `renaming a segment: ${error}` })
-      if (this.#closing) return
-      await this.#platform.clock.sleep(TROUBLE_PAUSE_MS)
-      await this.#publish(segment)
-    }
+  #announce(sealed: SealedSegment): void {
+    const { number, payloads, bytes, isEmpty } = sealed
+    this.#holdings.hold(number, sealed)
+    if (!isEmpty) this.#observe({ kind: 'segment-sealed', segment: number, payloads, bytes })
+    this.#onSealed(sealed)
   }
 
   /** A write, a sync or a new file failed: nobody whose records wait is acked, and the open segment takes no more. */
@@ -278,7 +273,7 @@ export class FileJournal implements Journal {
     } catch {
       if (!this.#closing) this.#retryLater()
     }
-    if (left) this.#sealBeside(left)
+    if (left) this.#sealing.add(left)
   }
 
   #refuseAll(code: AppendRefusal): void {

@@ -24,11 +24,6 @@ export class Holdings {
     this.#segments.set(number, segment)
   }
 
-  /** A segment that never held a record is gone. */
-  forget(number: number): void {
-    this.#segments.delete(number)
-  }
-
   /** A segment is over. False when it was already: it counts once. */
   remove({ number, payloads, recordBytes }: SealedSegment): boolean {
     if (!this.#segments.delete(number)) return false

@@ -48,6 +48,8 @@ export interface SealedSegment {
   recordBytes: number
   /** Its file's length. */
   bytes: number
+  /** It never held a record: there is nothing to deliver, and only its number has to be accounted for. */
+  isEmpty?: true
 }
 
 /** Why a record was not kept although it passed intake's own checks. */

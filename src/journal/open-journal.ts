@@ -1,4 +1,4 @@
-/** Opens the journal: what an earlier process left is recovered, what is stored already is dropped, then it takes records. */
+/** Opens the journal: what an earlier process left is recovered, what is stored already is left out, then it takes records. */
 
 import type { Observer } from '../observe/events.ts'
 import type { Platform } from '../platform/platform.ts'
@@ -9,11 +9,16 @@ import { recover } from './recovery.ts'
 
 /** What opening takes. */
 export interface OpenOptions extends JournalOptions {
-  /** Asked of segments found at the start: one that is stored and only wasn't deleted yet is not delivered again. */
+  /** Asked of segments found at the start: one that is stored is not announced; whoever says so deletes its file. */
   isStored: (segment: SealedSegment) => Promise<boolean>
+  /** The highest number of those that are gone, as far as is known: none of them is given again. */
+  lastNumberGone: number
 }
 
-/** Opens the journal: recovers what is there, then takes records. `onSealed` hears of every segment to be delivered. */
+/**
+ * Opens the journal: recovers what is there, then takes records. `onSealed` hears of every segment to be delivered, and of
+ * every empty one.
+ */
 export async function openJournal(
   platform: Platform,
   options: OpenOptions,
@@ -22,15 +27,12 @@ export async function openJournal(
 ): Promise<Journal> {
   await platform.files.makeDirectory(options.directory)
   const recovered = await recover(platform.files, options.directory, observe)
-  const journal = new FileJournal(platform, options, observe, onSealed, recovered.lastNumber)
+  const lastNumber = Math.max(recovered.lastNumber, options.lastNumberGone)
+  const journal = new FileJournal(platform, options, observe, onSealed, lastNumber)
   const pending: SealedSegment[] = []
-  const over = [...recovered.empty]
-  for (const segment of recovered.sealed) {
-    if (await options.isStored(segment)) over.push(segment.path)
-    else pending.push(segment)
+  for (const segment of recovered.segments) {
+    if (!(await options.isStored(segment))) pending.push(segment)
   }
   await journal.start(pending)
-  // Their names go only once a higher number is on the disk: numbers are never used twice.
-  if (!journal.trouble) for (const path of over) await platform.files.remove(path)
   return journal
 }

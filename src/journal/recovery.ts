@@ -10,24 +10,25 @@ import { parseSegmentName, receiptPrefix } from './name.ts'
 import { isNotesName, writeNotes } from './notes.ts'
 import { readHeader, readPieces, type SegmentPiece } from './reader.ts'
 import { noteOf, readRecords } from './record.ts'
-import { sealName } from './segment.ts'
+import { EMPTY_BYTES, sealName } from './segment.ts'
 
 /** What recovery leaves behind. */
 export interface Recovered {
-  /** In the order of their numbers. */
-  sealed: SealedSegment[]
+  /** Sealed or empty, in the order of their numbers. */
+  segments: SealedSegment[]
   /** The highest number any segment file had; 0 when there was none. */
   lastNumber: number
-  /** Open segments that held nothing. Removed by the caller once a higher number is on the disk. */
-  empty: string[]
 }
+
+const NOTHING = { records: 0, payloads: 0, recordBytes: 0 }
+const EMPTY = { ...NOTHING, bytes: EMPTY_BYTES, isEmpty: true } as const
 
 /** The directory beside the segments that damaged bytes are copied to. */
 export const CORRUPT = 'corrupt'
 
 /** Brings a lane's directory in order. Throws `Fault('journal_newer')` before changing anything when a file is newer. */
 export async function recover(files: Files, directory: string, observe: Observer): Promise<Recovered> {
-  const recovered: Recovered = { sealed: [], lastNumber: 0, empty: [] }
+  const recovered: Recovered = { segments: [], lastNumber: 0 }
   const found = []
   for (const name of await files.list(directory)) {
     const parsed = parseSegmentName(name)
@@ -38,13 +39,9 @@ export async function recover(files: Files, directory: string, observe: Observer
   for (const { path } of found) await refuseNewer(files, path)
   for (const { path, number, state } of found) {
     recovered.lastNumber = Math.max(recovered.lastNumber, number)
-    if (state === 'open') {
-      const sealed = await recoverOpen(files, directory, path, number, observe)
-      if (sealed) recovered.sealed.push(sealed)
-      else recovered.empty.push(path)
-    } else {
-      recovered.sealed.push(await measureSealed(files, path, number))
-    }
+    const isOpen = state === 'open'
+    const recover = isOpen ? recoverOpen(files, directory, path, number, observe) : measureSealed(files, path, number)
+    recovered.segments.push(await recover)
   }
   return recovered
 }
@@ -57,28 +54,38 @@ async function refuseNewer(files: Files, path: string): Promise<void> {
   }
 }
 
-/** Cuts what a crash left half-written, seals the file and renames it; undefined when there was nothing else in it. */
-async function recoverOpen(files: Files, directory: string, path: string, number: number, observe: Observer) {
+/** Cuts what a crash left half-written, seals the file and renames it, unless there was nothing else in it. */
+async function recoverOpen(
+  files: Files,
+  directory: string,
+  path: string,
+  number: number,
+  observe: Observer,
+): Promise<SealedSegment> {
   const found = await withFile(files, path, 'update', async (file) => {
     // Records are only ever written behind a durable header: without one there are none that were acked.
     const header = await readHeader(file)
     if (header.kind !== 'header') {
       const bytes = await file.size()
+      // It is delivered like any other: what can't be read is set aside then.
+      if (bytes > HEADER_BYTES) return { ...NOTHING, tag: '', bytes }
       // Nothing behind it: the crash came while the file was made.
-      if (bytes > HEADER_BYTES) await setAside(files, directory, file, { path, number, offset: 0, bytes }, observe)
-      else if (bytes > 0) observe({ kind: 'journal-torn-tail', path, bytes })
-      return undefined
+      if (bytes > 0) observe({ kind: 'journal-torn-tail', path, bytes })
+      return { ...EMPTY, tag: '' }
     }
+    const { tag } = header.header
     const notes: RememberedNote[] = []
     const { totals, end, sealed, damaged } = await survey(file, notes)
     const bytes = await file.size()
     if (end < bytes) observe({ kind: 'journal-torn-tail', path, bytes: bytes - end })
-    if (totals.records === 0 && !damaged) return undefined
+    if (totals.records === 0 && !damaged) {
+      await file.truncate(HEADER_BYTES)
+      return { ...EMPTY, tag }
+    }
     if (notes.length > 0) await writeNotes(files, directory, number, notes)
-    return { ...sizes(totals), tag: header.header.tag, bytes: await seal(file, totals, end, sealed) }
+    return { ...sizes(totals), tag, bytes: await seal(file, totals, end, sealed) }
   })
-  if (!found) return undefined
-  return { path: await sealName(files, path), number, ...found }
+  return { path: 'isEmpty' in found ? path : await sealName(files, path), number, ...found }
 }
 
 /** Cuts the file at `end` and seals it there; returns its length. On a full disk it stays unsealed, and is as good. */

@@ -6,6 +6,9 @@ import type { RememberedNote, SealedSegment } from './journal.ts'
 import { encodeHeader, encodeSeal, HEADER_BYTES, SEAL_BYTES, type SegmentHeader } from './layout.ts'
 import { receiptPrefix, segmentPath } from './name.ts'
 
+/** What a segment without records counts for: a seal's room is kept in every open one. */
+export const EMPTY_BYTES = HEADER_BYTES + SEAL_BYTES
+
 /** What one frame adds. */
 interface Totals {
   records: number
@@ -26,7 +29,7 @@ export class Segment {
   /** Those of its durable records. */
   readonly notes: RememberedNote[] = []
   /** What it may still grow to without another frame: the seal's room is counted from the start. */
-  reservedBytes = HEADER_BYTES + SEAL_BYTES
+  reservedBytes = EMPTY_BYTES
   readonly #files: Files
   readonly #directory: string
   readonly #file: OpenFile
@@ -103,16 +106,13 @@ export class Segment {
     await this.#file.close().catch(() => {})
   }
 
-  /** Renames the closed file to `sealed`; one without records is removed instead (undefined). May be tried again. */
-  async publish(): Promise<SealedSegment | undefined> {
+  /** Renames the closed file to `sealed`; one without records keeps its name. May be tried again. */
+  async publish(): Promise<SealedSegment> {
     const openPath = segmentPath(this.#directory, this.number, 'open')
-    if (this.records === 0) {
-      await this.#files.remove(openPath)
-      return undefined
-    }
-    const path = await sealName(this.#files, openPath)
-    const { number, tag, records, payloads, recordBytes, bytes } = this
-    return { path, number, tag, records, payloads, recordBytes, bytes }
+    const { number, tag, records, payloads, recordBytes } = this
+    const totals = { number, tag, records, payloads, recordBytes }
+    if (records === 0) return { path: openPath, ...totals, bytes: EMPTY_BYTES, isEmpty: true }
+    return { path: await sealName(this.#files, openPath), ...totals, bytes: this.bytes }
   }
 }
 

@@ -4,13 +4,22 @@ import { join } from 'node:path'
 import { type Files, isMissing, readStretch } from '../platform/files.ts'
 import type { LedgerEntry } from './ledger-entry.ts'
 
-const SEGMENTS_PER_FILE = 1000
+/** How many segments of a lane have their lines in one file. */
+export const SEGMENTS_PER_FILE = 1000
 const READ_BYTES = 1 << 16
 
+/** Hears of a line, by its number from 1, that is no entry although one stands behind it. */
+export type OnBadLine = (path: string, line: number) => void
+
 /** Every line of the ledger in `directory`, file by file; also while a process appends to it, or removes what is old. */
-export async function* readLedger(files: Files, directory: string, keys = ''): AsyncGenerator<LedgerEntry> {
+export async function* readLedger(
+  files: Files,
+  directory: string,
+  keys = '',
+  onBadLine?: OnBadLine,
+): AsyncGenerator<LedgerEntry> {
   for (const name of await files.list(directory)) {
-    if (name.startsWith(keys) && name.endsWith('.ndjson')) yield* await readEntries(files, join(directory, name))
+    if (name.startsWith(keys) && parseFileName(name)) yield* await readEntries(files, join(directory, name), onBadLine)
   }
 }
 
@@ -19,8 +28,19 @@ export function fileKey(lane: number, segment: number): string {
   return `${lane}-${String(Math.floor(segment / SEGMENTS_PER_FILE)).padStart(13, '0')}`
 }
 
-/** The whole lines of a file. A last line that a crash cut, or one that is being written, is none. */
-export async function readEntries(files: Files, path: string): Promise<LedgerEntry[]> {
+/** Takes the name of one of the ledger's files apart; undefined when it isn't one. */
+export function parseFileName(name: string) {
+  const match = /^((\d+)-(\d{13}))-(\d+)\.ndjson$/.exec(name)
+  if (!match) return undefined
+  const [, key = '', lane, thousand, generation] = match
+  return { key, lane: Number(lane), firstSegment: Number(thousand) * SEGMENTS_PER_FILE, generation: Number(generation) }
+}
+
+/**
+ * The entries of a file. A last line that a crash cut, or one that is being written, is none; and a power loss may leave
+ * of it whatever it likes, so that only what has an entry behind it is known to be damage.
+ */
+export async function readEntries(files: Files, path: string, onBadLine?: OnBadLine): Promise<LedgerEntry[]> {
   const size = (await files.sizeOf(path)) ?? 0
   const bytes = await readStretch(files, path, 0, size).catch((error) => {
     // Too old a file may be removed meanwhile.
@@ -28,13 +48,21 @@ export async function readEntries(files: Files, path: string): Promise<LedgerEnt
     throw error
   })
   const text = bytes.toString()
-  return text
-    .slice(0, text.lastIndexOf('\n') + 1)
-    .split('\n')
-    .flatMap(parseLine)
+  const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n')
+  const entries: LedgerEntry[] = []
+  let bad: number[] = []
+  for (const [i, line] of lines.entries()) {
+    const entry = parseLine(line)
+    if (entry) {
+      for (const number of bad) onBadLine?.(path, number)
+      bad = []
+      entries.push(entry)
+    } else bad.push(i + 1)
+  }
+  return entries
 }
 
-/** The last entry of a file, and where its last whole line ends. */
+/** The last entry of a file, and where its line ends: what stands behind that was never whole. */
 export async function lastEntry(
   files: Files,
   path: string,
@@ -43,22 +71,43 @@ export async function lastEntry(
   for (let bytes = READ_BYTES; ; bytes *= 4) {
     const from = Math.max(0, size - bytes)
     const stretch = await readStretch(files, path, from, size - from)
-    const end = stretch.lastIndexOf(0x0a) + 1
-    const lines = stretch.toString('utf8', 0, end).split('\n')
-    // The first of them may be the end of a line.
-    const entry = lines
-      .slice(from === 0 ? 0 : 1)
-      .flatMap(parseLine)
-      .at(-1)
-    if (entry || from === 0) return { entry, bytes: from + end }
+    // The first of the lines may be the end of one.
+    const start = from === 0 ? 0 : stretch.indexOf(0x0a) + 1
+    for (let end = stretch.lastIndexOf(0x0a) + 1; end > start; ) {
+      const lineStart = end > 1 ? stretch.lastIndexOf(0x0a, end - 2) + 1 : 0
+      const entry = parseLine(stretch.toString('utf8', lineStart, end - 1))
+      if (entry) return { entry, bytes: from + end }
+      end = lineStart
+    }
+    if (from === 0) return { entry: undefined, bytes: 0 }
   }
 }
 
-function parseLine(line: string): LedgerEntry[] {
-  try {
-    return line === '' ? [] : [JSON.parse(line) as LedgerEntry]
-  } catch {
-    // Damage of the disk's: what the other lines say stands.
-    return []
+/** The highest number of a lane's segments with a line; 0 when there is none. */
+export async function lastSegmentOf(files: Files, directory: string, lane: number): Promise<number> {
+  const names = (await files.list(directory)).map(parseFileName).filter((name) => name?.lane === lane)
+  const firsts = names.map((name) => name?.firstSegment ?? 0)
+  let last = 0
+  for await (const entry of readLedger(files, directory, `${fileKey(lane, Math.max(0, ...firsts))}-`)) {
+    last = Math.max(last, entry.segment)
   }
+  return last
+}
+
+/** A line as an entry; undefined when it has not what an entry has. What the other lines say stands all the same. */
+function parseLine(line: string): LedgerEntry | undefined {
+  try {
+    const value: unknown = JSON.parse(line)
+    return isEntry(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isEntry(value: unknown): value is LedgerEntry {
+  if (typeof value !== 'object' || value === null) return false
+  const { entry, at, lane, segment, tag, objects, letters, stored, dead, totals } = value as Partial<LedgerEntry>
+  const numbers = [entry, lane, segment, stored?.payloads, stored?.bytes, dead?.payloads, totals?.stored?.payloads]
+  if (!numbers.every(Number.isSafeInteger) || typeof tag !== 'string') return false
+  return !Number.isNaN(Date.parse(at ?? '')) && Array.isArray(objects) && Array.isArray(letters)
 }

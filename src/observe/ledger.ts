@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Clock } from '../platform/clock.ts'
 import type { Files, OpenFile } from '../platform/files.ts'
 import type { Amount, LedgerEntry, LedgerTotals, SegmentOutcome } from './ledger-entry.ts'
-import { fileKey, lastEntry, readEntries } from './ledger-files.ts'
+import { fileKey, lastEntry, lastSegmentOf, parseFileName, readEntries } from './ledger-files.ts'
 
 /**
  * Room for a few lines on a disk that others have filled: a file that is removed when a line finds no room. Without it
@@ -64,11 +64,24 @@ export class Ledger {
     return ledger
   }
 
-  /** Writes a line and makes it durable. It counts only once `count` is told; after a rejection it may be repeated. */
+  /**
+   * Writes a line and makes it durable. It counts only once `count` is told. After a rejection it is repeated, before any
+   * other: what failed may be read again one day, and there must be one line of each number.
+   */
   append(outcome: SegmentOutcome): Promise<void> {
-    const written = this.#last.then(() => this.#write(outcome))
-    this.#last = written.catch(() => {})
-    return written
+    return this.#inTurn(() => this.#append(outcome))
+  }
+
+  /**
+   * Writes an earlier process's line again, to a new file: it can be read, but a sync of it may have failed or never have
+   * been. Before the first `append`, in the order of the entries; after a rejection it may be repeated.
+   */
+  renew(entry: LedgerEntry): Promise<void> {
+    return this.#inTurn(async () => {
+      const known = this.#known.get(fileKey(entry.lane, entry.segment))
+      if (known) Object.assign(known, { generation: known.generation + 1, bytes: 0 })
+      await this.#write(entry)
+    })
   }
 
   /** Counts what was appended. */
@@ -89,6 +102,11 @@ export class Ledger {
       }
     }
     return undefined
+  }
+
+  /** The highest number of a lane's segments with a line; 0 when there is none. */
+  lastSegment(lane: number): Promise<number> {
+    return lastSegmentOf(this.#files, this.#directory, lane)
   }
 
   async close(): Promise<void> {
@@ -112,15 +130,30 @@ export class Ledger {
     this.#read = undefined
   }
 
-  async #write(outcome: SegmentOutcome): Promise<void> {
-    const key = fileKey(outcome.lane, outcome.segment)
-    const isNew = !this.#known.has(key)
-    const known = this.#known.get(key) ?? { generation: 0, bytes: 0, newestMs: 0, entry: 0 }
-    this.#known.set(key, known)
+  #inTurn(write: () => Promise<void>): Promise<void> {
+    const written = this.#last.then(write)
+    this.#last = written.catch(() => {})
+    return written
+  }
+
+  async #append(outcome: SegmentOutcome): Promise<void> {
     const nowMs = this.#clock.nowMs()
     const { stored, dead } = this.#written
     const totals = { stored: sum(stored, outcome.stored), dead: sum(dead, outcome.dead) }
     const entry: LedgerEntry = { entry: this.#entry + 1, at: new Date(nowMs).toISOString(), ...outcome, totals }
+    const isNew = !this.#known.has(fileKey(outcome.lane, outcome.segment))
+    const known = await this.#write(entry)
+    known.newestMs = nowMs
+    known.entry = this.#entry = entry.entry
+    this.#written = totals
+    if (isNew) await this.#prune()
+    if (!this.#hasReserve) await this.#reserve()
+  }
+
+  async #write(entry: LedgerEntry): Promise<LedgerFile> {
+    const key = fileKey(entry.lane, entry.segment)
+    const known = this.#known.get(key) ?? { generation: 0, bytes: 0, newestMs: 0, entry: 0 }
+    this.#known.set(key, known)
     const line = Buffer.from(`${JSON.stringify(entry)}\n`)
     this.#forgetRead()
     try {
@@ -138,18 +171,21 @@ export class Ledger {
     }
     known.bytes += line.length
     this.#forgetRead()
-    known.newestMs = nowMs
-    known.entry = this.#entry = entry.entry
-    this.#written = totals
-    if (isNew) await this.#prune()
-    if (!this.#hasReserve) await this.#reserve()
+    return known
   }
 
   async #fileFor(path: string, known: LedgerFile): Promise<OpenFile> {
+    const size = await this.#files.sizeOf(path)
+    // Somebody has removed or cut it, and perhaps others: the line must not go where nobody finds it.
+    if ((size ?? 0) < known.bytes) {
+      this.#hasReserve = false
+      throw new Error(`${path} was removed or cut; 'millrace verify' tells which segments' lines are lost`)
+    }
     if (this.#open?.path === path) return this.#open.file
     await this.#open?.file.close()
     this.#open = undefined
-    if ((await this.#files.sizeOf(path)) === undefined) {
+    if (size === undefined) {
+      await this.#files.makeDirectory(this.#directory)
       const file = await this.#files.open(path, 'create')
       this.#open = { path, file }
       await this.#files.syncDirectory(this.#directory)
@@ -164,10 +200,9 @@ export class Ledger {
 
   /** Takes a file that an earlier process left into account. */
   async #learn(name: string): Promise<void> {
-    const match = /^(\d+-\d{13})-(\d+)\.ndjson$/.exec(name)
-    if (!match) return
-    const key = match[1] as string
-    const generation = Number(match[2])
+    const parsed = parseFileName(name)
+    if (!parsed) return
+    const { key, generation } = parsed
     const { entry, bytes } = await lastEntry(this.#files, join(this.#directory, name))
     const before = this.#known.get(key)
     const newestMs = Math.max(before?.newestMs ?? 0, entry ? Date.parse(entry.at) : 0)
@@ -179,16 +214,28 @@ export class Ledger {
     this.totals = this.#written = entry.totals
   }
 
-  /** Removes files whose newest line is too old; never the one with the highest entry: it has the totals. */
+  /**
+   * Removes files whose newest line is too old: of each lane the first ones, so that from some number on every segment's
+   * line is there; never the one with the highest entry, since it has the totals, nor a lane's last.
+   */
   async #prune(): Promise<void> {
     const oldestMs = this.#clock.nowMs() - this.#keepMs
-    for (const [key, file] of this.#known) {
-      if (file.newestMs >= oldestMs || file.entry === this.#entry) continue
-      for (let generation = 0; generation <= file.generation; generation++) {
-        await this.#files.remove(this.#path(key, generation))
+    const lanes = new Set([...this.#known.keys()].map(laneOf))
+    for (const lane of lanes) {
+      for (const key of this.#keysOf(lane).slice(0, -1)) {
+        const file = this.#known.get(key) as LedgerFile
+        if (file.newestMs >= oldestMs || file.entry === this.#entry) break
+        for (let generation = 0; generation <= file.generation; generation++) {
+          await this.#files.remove(this.#path(key, generation))
+        }
+        this.#known.delete(key)
       }
-      this.#known.delete(key)
     }
+  }
+
+  /** A lane's keys, in the order of its segments. */
+  #keysOf(lane: number): string[] {
+    return [...this.#known.keys()].filter((key) => laneOf(key) === lane).sort()
   }
 
   /** Sets room aside, if there is any: what can't be done now is tried again after the next line. */
@@ -220,6 +267,10 @@ export class Ledger {
   #path(key: string, generation: number): string {
     return join(this.#directory, `${key}-${generation}.ndjson`)
   }
+}
+
+function laneOf(key: string): number {
+  return Number.parseInt(key, 10)
 }
 
 function sum(a: Amount, b: Amount): Amount {

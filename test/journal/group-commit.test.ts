@@ -271,7 +271,8 @@ describe('close', () => {
     await it.journal.close()
     expect([...it.platform.files.all().keys()]).toEqual([`${FIRST}.open`])
     const next = await opened(memoryPlatform(2, it.platform.files.killed()))
-    expect([...next.platform.files.all().keys()]).toEqual([`${SECOND}.open`])
+    expect([...next.platform.files.all().keys()]).toEqual([`${FIRST}.open`, `${SECOND}.open`])
+    expect(next.empty.map(({ number }) => number)).toEqual([1])
   })
 })
 

@@ -20,6 +20,7 @@ const OPTIONS = {
   lineExtraBytes: 100,
   noteWindowMs: 600_000,
   isStored: async () => false,
+  lastNumberGone: 0,
 } as const
 
 /** What became of an append so far: a receipt, a refusal's code, or nothing yet. */
@@ -34,10 +35,19 @@ export class Opened {
   readonly platform: MemoryPlatform
   readonly events: Event[]
   readonly sealed: SealedSegment[]
+  /** Announced segments that never held a record. */
+  readonly empty: SealedSegment[]
   readonly answers: Answer[] = []
   readonly journal: Journal
 
-  constructor(platform: MemoryPlatform, journal: Journal, events: Event[], sealed: SealedSegment[]) {
+  constructor(
+    platform: MemoryPlatform,
+    journal: Journal,
+    events: Event[],
+    sealed: SealedSegment[],
+    empty: SealedSegment[],
+  ) {
+    this.empty = empty
     this.platform = platform
     this.journal = journal
     this.events = events
@@ -101,11 +111,12 @@ export async function opened(
 ): Promise<Opened> {
   const events: Event[] = []
   const sealed: SealedSegment[] = []
+  const empty: SealedSegment[] = []
   const journal = await openJournal(
     platform,
     { ...OPTIONS, ...options },
     (event) => events.push(event),
-    (segment) => sealed.push(segment),
+    (segment) => (segment.isEmpty ? empty : sealed).push(segment),
   )
-  return new Opened(platform, journal, events, sealed)
+  return new Opened(platform, journal, events, sealed, empty)
 }

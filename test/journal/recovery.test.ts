@@ -1,11 +1,11 @@
 /** What a start makes of what it finds: whole frames are kept, torn tails cut, damage left in its place, strangers left alone. */
 
 import { describe, expect, test } from 'bun:test'
-import type { NewRecord } from '../../src/journal/journal.ts'
+import type { NewRecord, SealedSegment } from '../../src/journal/journal.ts'
 import { encodeHeader, HEADER_BYTES, LAYOUT_VERSION, SEAL_BYTES } from '../../src/journal/layout.ts'
 import { Fault } from '../../src/observe/errors.ts'
 import { MemoryFiles } from '../memory-files.ts'
-import { memoryPlatform, SeededRandom } from '../memory-platform.ts'
+import { memoryPlatform, quiet, SeededRandom } from '../memory-platform.ts'
 import { LANE, opened } from './opened.ts'
 import { frameOf, HEADER, recordsIn, segmentOf, valueRecord } from './segment-files.ts'
 
@@ -126,22 +126,35 @@ describe('an open segment that a crash left', () => {
     expect(receipts).toEqual([0, 1, 2, 3, 4].map((place) => `k3v9x2ab-0-1-0badcafe-${place}`))
   })
 
-  test('with nothing in it is removed once a higher number is on the disk', async () => {
+  test('with nothing in it stays, and is announced as empty, until its number is accounted for', async () => {
     const it = await found({ [OPEN]: SEGMENT.bytes.subarray(0, HEADER_BYTES) })
+    expect([...it.platform.files.all().keys()]).toEqual([OPEN, NEXT])
+    expect([it.events, it.sealed]).toEqual([[], []])
+    expect(it.empty).toMatchObject([{ path: OPEN, number: 1, tag: HEADER.tag, records: 0, payloads: 0 }])
+    expect(it.counted).toEqual(await it.onDisk())
+    await it.journal.remove(it.empty[0] as SealedSegment)
     expect([...it.platform.files.all().keys()]).toEqual([NEXT])
-    expect(it.events).toEqual([])
-    const { log } = it.platform.files
-    expect(log.indexOf(`remove ${OPEN}`)).toBeGreaterThan(log.indexOf(`sync-directory ${LANE}`))
+    expect(it.counted).toEqual(await it.onDisk())
   })
 
   test.each([0, 1, 63])(
     'that was cut while it was made, at %i bytes, was never written to: no damage',
     async (length) => {
       const it = await found({ [OPEN]: SEGMENT.bytes.subarray(0, length) })
-      expect([...it.platform.files.all().keys()]).toEqual([NEXT])
+      expect(it.empty).toMatchObject([{ path: OPEN, number: 1, tag: '', records: 0 }])
       expect(it.kinds).not.toContain('journal-damage')
+      expect(it.counted).toEqual(await it.onDisk())
     },
   )
+
+  test('has a number that is not given again, and neither is one that is known from elsewhere', async () => {
+    const files = new MemoryFiles()
+    files.put(OPEN, SEGMENT.bytes)
+    const it = await opened(memoryPlatform(1, files), { lastNumberGone: 41 })
+    expect(it.append('1')).toBeDefined()
+    await quiet()
+    expect(it.answers[0]?.receipt).toContain('-0-42-')
+  })
 })
 
 describe('damage', () => {
@@ -181,17 +194,12 @@ describe('damage', () => {
     }
   })
 
-  test('of the header sets the whole file aside and is reported; the start goes on', async () => {
+  test('of the header leaves the whole file to its delivery, which sets it aside; the start goes on', async () => {
     for (let at = 0; at < HEADER_BYTES; at++) {
       const bytes = damaged(SEGMENT.bytes, at)
       const it = await found({ [OPEN]: bytes })
-      const keptAt = `${LANE}/corrupt/0000000000000001-0.bytes`
-      expect(it.events).toEqual([{ kind: 'journal-damage', path: OPEN, offset: 0, bytes: bytes.length, keptAt }])
-      expect(it.platform.files.get(keptAt)).toEqual(bytes)
-      expect([...it.platform.files.all().keys()]).toEqual([NEXT, keptAt])
-      const { log } = it.platform.files
-      expect(log.indexOf(`datasync ${keptAt}`)).toBeLessThan(log.indexOf(`remove ${OPEN}`))
-      expect(log.indexOf(`sync-directory ${LANE}/corrupt`)).toBeLessThan(log.indexOf(`remove ${OPEN}`))
+      expect(it.sealed).toMatchObject([{ path: SEALED, number: 1, tag: '', payloads: 0, bytes: bytes.length }])
+      expect(it.platform.files.get(SEALED)).toEqual(bytes)
     }
   })
 })

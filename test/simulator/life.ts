@@ -26,7 +26,7 @@ import type { Strand, World } from './world.ts'
 
 export const DATA = 'data'
 export const LANE = 'data/lane-0'
-const LEDGER = 'data/ledger'
+export const LEDGER = 'data/ledger'
 const LEDGER_DAYS = 30
 /** What a stop may take beyond its grace, on a slow disk. */
 const STOP_MS_MAX = 60_000

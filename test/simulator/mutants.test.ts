@@ -29,14 +29,14 @@ function filesLike(files: Files, changes: Partial<Files>): Files {
   }
 }
 
-/** `files` whose segment files are changed. */
-function withFiles(change: (file: OpenFile) => Partial<OpenFile>): Seams {
+/** `files` whose segment files, or others, are changed. */
+function withFiles(change: (file: OpenFile) => Partial<OpenFile>, ending = '.open'): Seams {
   return {
     files: (files) =>
       filesLike(files, {
         async open(path, mode) {
           const file = await files.open(path, mode)
-          if (!path.endsWith('.open')) return file
+          if (!path.endsWith(ending)) return file
           return {
             read: (into, position) => file.read(into, position),
             write: (bytes, position) => file.write(bytes, position),
@@ -57,9 +57,14 @@ test('a sync that does nothing', async () => {
   )
 })
 
+test('a sync of the ledger that does nothing', async () => {
+  const seams = withFiles(() => ({ datasync: async () => {} }), '.ndjson')
+  expect(await firstBreach(seams)).toMatch(/neither in the journal nor in the ledger/)
+})
+
 test('a sync of a directory that does nothing', async () => {
   const seams: Seams = { files: (files) => filesLike(files, { syncDirectory: async () => {} }) }
-  expect(await firstBreach(seams)).toMatch(/neither stored nor in the journal|names two records/)
+  expect(await firstBreach(seams)).toMatch(/neither stored nor in the journal|names two records|nor in the ledger/)
 })
 
 test('an answer that does not wait for the sync', async () => {

@@ -7,6 +7,7 @@ import { DiskFaults } from './disk-faults.ts'
 import { FaultyDestination } from './faulty-destination.ts'
 import { LANE, Life, type Seams, type Surroundings } from './life.ts'
 import { Model } from './model.ts'
+import { checkNumbers } from './numbers.ts'
 import { drawLastPlan, drawPlan, type Plan } from './plan.ts'
 import { Records } from './records.ts'
 import { Breach, magnitude, World } from './world.ts'
@@ -80,8 +81,8 @@ class Run {
     faults.heal()
     await this.#live(drawLastPlan(this.#random, this.#isLarge))
     model.checkStored()
-    const left = disk.list(LANE).filter((name) => name.endsWith('.sealed'))
-    if (left.length > 0) this.world.breach(`${left} is left`)
+    const [, ...left] = disk.list(LANE).filter((name) => /\.(open|sealed)$/.test(name))
+    if (left.length > 0) this.world.breach(`${left} is left, beside the file with the highest number`)
     this.world.stopAtBreach()
   }
 
@@ -122,6 +123,7 @@ class Run {
     }
     if (life.ended === 'power lost') disk.losePower(this.#random)
     await model.checkKept(disk, LANE)
+    checkNumbers(world, disk)
     store.checkKept()
     world.stopAtBreach()
   }
