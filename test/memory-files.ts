@@ -86,6 +86,13 @@ export class MemoryFiles implements Files {
     directory.durable.set(basename(path), file)
   }
 
+  /** Removes an empty directory, durably; no program of ours does. */
+  removeDirectory(path: string): void {
+    const above = this.#directory(dirname(path))
+    above.names.delete(basename(path))
+    above.durable.delete(basename(path))
+  }
+
   /** A file's bytes; undefined when there is none. */
   get(path: string): Uint8Array | undefined {
     const entry = this.#entry(path)

@@ -6,6 +6,7 @@ export type ProblemKind =
   | 'object_size'
   | 'object_checksum'
   | 'object_lines'
+  | 'segment_unknown'
   | 'ledger_gap'
   | 'ledger_totals'
   | 'ledger_line'

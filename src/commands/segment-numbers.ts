@@ -34,21 +34,20 @@ export class SegmentNumbers {
     return this.#lanes.get(lane)?.highest ?? 0
   }
 
-  has(lane: number, number: number): boolean {
-    const piece = this.#lanes.get(lane)?.pieces.get(Math.floor(number / SEGMENTS_PER_FILE))
-    return piece?.[number % SEGMENTS_PER_FILE] === 1
-  }
-
-  /** The numbers of a lane that are missing, from `first` up to the highest. */
-  missing(lane: number, first: number): NumberRange[] {
+  /** Those of a range that were not seen. */
+  missing({ lane, first, last }: NumberRange): NumberRange[] {
     const ranges: NumberRange[] = []
-    const highest = this.highest(lane)
-    for (let number = first; number < highest; number++) {
-      if (this.has(lane, number)) continue
+    for (let number = first; number <= last; number++) {
+      if (this.#has(lane, number)) continue
       const range = ranges.at(-1)
       if (range?.last === number - 1) range.last = number
       else ranges.push({ lane, first: number, last: number })
     }
     return ranges
+  }
+
+  #has(lane: number, number: number): boolean {
+    const piece = this.#lanes.get(lane)?.pieces.get(Math.floor(number / SEGMENTS_PER_FILE))
+    return piece?.[number % SEGMENTS_PER_FILE] === 1
   }
 }

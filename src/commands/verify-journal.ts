@@ -11,10 +11,13 @@ import type { FoundData } from './data.ts'
 import { DROPPED_ENDING, REPLAYED_ENDING } from './dead-files.ts'
 import { receiptPrefixOf } from './line-check.ts'
 import type { Problems } from './problems.ts'
+import { SegmentNumbers } from './segment-numbers.ts'
 
 /** The journal, as it was at one moment. */
 export class JournalLook {
   segments = 0
+  /** Of all segment files, as they were listed before anything else. */
+  readonly numbers = new SegmentNumbers()
   /** Files in `corrupt/`. */
   readonly corrupt: { path: string; bytes: number }[] = []
   readonly #held = new Map<string, { amount: Amount; overWith: number }>()
@@ -44,6 +47,7 @@ export async function checkJournal(files: Files, data: FoundData, problems: Prob
   const journal = new JournalLook()
   for (const { lane, directory } of await data.lanes()) {
     const numbers = (await files.list(directory)).flatMap((name) => parseSegmentName(name)?.number ?? [])
+    for (const number of numbers) journal.numbers.add(lane, number)
     // A file that is renamed while the directory is read can be listed under both names.
     for (const number of new Set(numbers)) {
       await checkSegment(files, lane, directory, number, journal, problems)

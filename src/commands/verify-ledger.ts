@@ -2,11 +2,12 @@
 
 import { linesOf } from '../delivery/line-runs.ts'
 import type { LedgerEntry, LedgerTotals } from '../observe/ledger-entry.ts'
-import { fileKey, readLedger } from '../observe/ledger-files.ts'
+import { fileKey, type OnBadLine, readLedger } from '../observe/ledger-files.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { FoundData } from './data.ts'
 import { LedgerChain, type Stretch } from './ledger-chain.ts'
 import type { Problems } from './problems.ts'
+import { firstKnown } from './verify-numbers.ts'
 
 const DAY_MS = 86_400_000
 const NOTHING: LedgerTotals = { stored: { payloads: 0, bytes: 0 }, dead: { payloads: 0, bytes: 0 } }
@@ -25,11 +26,14 @@ export interface LedgerLook {
  * Every entry of the ledger, one for each segment: a line whose sync failed may stand there twice, and the later one
  * counts. Lines of one segment are in files of one key, and those are neighbours.
  */
-export async function* entriesOf({ files }: Platform, data: FoundData): AsyncGenerator<LedgerEntry> {
+export async function* entriesOf(
+  { files }: Platform,
+  data: FoundData,
+  onBadLine?: OnBadLine,
+): AsyncGenerator<LedgerEntry> {
   let key = ''
   let held = new Map<string, LedgerEntry>()
-  for await (const entry of readLedger(files, data.ledger)) {
-    if (!isEntry(entry)) continue
+  for await (const entry of readLedger(files, data.ledger, '', onBadLine)) {
     const itsKey = fileKey(entry.lane, entry.segment)
     if (itsKey !== key) {
       yield* held.values()
@@ -51,11 +55,15 @@ export async function checkLedger(
   problems: Problems,
   see: (entry: LedgerEntry) => void,
 ): Promise<LedgerLook> {
-  let chain = await readChain(platform, data, see)
+  let { chain, bad } = await readChain(platform, data, see)
   // A running server writes on while files are read one after another. What it wrote before a reading began is in that one,
   // so that a gap below an entry seen before is none of its making.
   const seenBefore = chain.stretches.at(-1)?.last ?? 0
-  if (chain.stretches.length > 1) chain = await readChain(platform, data, see)
+  if (chain.stretches.length > 1 || bad.size > 0) ({ chain, bad } = await readChain(platform, data, see, bad))
+  for (const what of bad) {
+    const detail = 'damaged: what it said of its segment cannot be read'
+    problems.add({ kind: 'ledger_line', what, detail })
+  }
   const isOld = ({ first }: { first: number }) => first <= seenBefore
   const known = chain.stretches.filter(isOld)
   const [first, ...others] = known
@@ -96,40 +104,35 @@ export function entryFaults({ objects, letters, stored, dead }: LedgerEntry): st
   return faults
 }
 
-async function readChain(platform: Platform, data: FoundData, see: (entry: LedgerEntry) => void): Promise<LedgerChain> {
+/** `bad` are lines that are no entries; with `before`, only those that were none then either. */
+async function readChain(
+  platform: Platform,
+  data: FoundData,
+  see: (entry: LedgerEntry) => void,
+  before?: ReadonlySet<string>,
+): Promise<{ chain: LedgerChain; bad: Set<string> }> {
   const chain = new LedgerChain()
-  for await (const entry of entriesOf(platform, data)) {
+  const bad = new Set<string>()
+  const onBadLine: OnBadLine = (path, line) => {
+    const what = `${path}, line ${line}`
+    if (before?.has(what) ?? true) bad.add(what)
+  }
+  for await (const entry of entriesOf(platform, data, onBadLine)) {
     chain.add(entry)
     see(entry)
   }
-  return chain
+  return { chain, bad }
 }
 
-/** Whether files may have been removed for their age: only whole ones are, so that a key below the highest is not there. */
+/** Whether files may have been removed for their age: of each lane the first ones. */
 async function mayBePruned({ files }: Platform, data: FoundData): Promise<boolean> {
-  const thousands = new Map<string, Set<number>>()
-  for (const name of await files.list(data.ledger)) {
-    const [, lane, thousand] = /^(\d+)-(\d{13})-\d+\.ndjson$/.exec(name) ?? []
-    if (lane === undefined) continue
-    const known = thousands.get(lane) ?? new Set()
-    thousands.set(lane, known.add(Number(thousand)))
-  }
-  return [...thousands.values()].some((known) => known.size <= Math.max(...known))
+  return [...(await firstKnown(files, data)).values()].some((first) => first > 1)
 }
 
 function addGap(problems: Problems, from: number, to: number): void {
   const what = from === to ? `entry ${from}` : `entries ${from} to ${to}`
   const detail = 'missing from the ledger: what became of their segments is unknown'
   problems.add({ kind: 'ledger_gap', what, detail })
-}
-
-/** Whether a line has what an entry has; one that a disk has damaged counts as missing. */
-function isEntry(value: unknown): value is LedgerEntry {
-  if (typeof value !== 'object' || value === null) return false
-  const { entry, at, lane, segment, tag, objects, letters, stored, dead, totals } = value as Partial<LedgerEntry>
-  const numbers = [entry, lane, segment, stored?.payloads, stored?.bytes, dead?.payloads, totals?.stored?.payloads]
-  if (!numbers.every(Number.isSafeInteger) || typeof tag !== 'string') return false
-  return !Number.isNaN(Date.parse(at ?? '')) && Array.isArray(objects) && Array.isArray(letters)
 }
 
 function sum(values: readonly number[]): number {

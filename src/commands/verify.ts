@@ -15,6 +15,7 @@ import { Progress } from './progress.ts'
 import type { Surroundings } from './terminal.ts'
 import { checkDead, checkJournal } from './verify-journal.ts'
 import { checkLedger, entriesOf, entryFaults } from './verify-ledger.ts'
+import { checkNumbers } from './verify-numbers.ts'
 import { ObjectSearch } from './verify-objects.ts'
 import { type Report, reportInWords } from './verify-report.ts'
 
@@ -30,8 +31,10 @@ export async function verify(command: Command, { platform, env, terminal }: Surr
   const expected = new Map<number, number>()
   const ledger = await checkLedger(platform, data, options.ledgerDays, problems, (entry) => {
     journal.isOver(entry)
+    journal.numbers.add(entry.lane, entry.segment)
     if (Date.parse(entry.at) >= sinceMs) expected.set(entry.entry, entry.objects.length)
   })
+  await checkNumbers(platform.files, data, journal.numbers, problems)
   const isLooked = ({ entry }: { entry: number }) => entry <= ledger.lastEntry
   const objects = [...expected].reduce((sum, [entry, count]) => sum + (isLooked({ entry }) ? count : 0), 0)
   const search = new ObjectSearch(platform, env, options.to ?? `${options.data}/objects`, deep)

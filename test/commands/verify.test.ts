@@ -1,7 +1,7 @@
 /** `millrace verify`: silent on what is whole, also while a server writes; names damage of ledger, journal and dead records. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { valueRecord } from '../journal/segment-files.ts'
 import { Load } from '../load.ts'
@@ -9,7 +9,17 @@ import { Millrace, Scratch } from '../millrace.ts'
 import { objectNamesIn } from '../objects.ts'
 import { everythingIn, miscounted, writeSegment } from './damage.ts'
 import { millrace } from './run-command.ts'
-import { copyOf, entriesIn, flip, ledgerFile, makeWhole, someObject, verify, writeEntries } from './whole-data.ts'
+import {
+  copyOf,
+  entriesIn,
+  flip,
+  ledgerFile,
+  makeWhole,
+  type Report,
+  someObject,
+  verify,
+  writeEntries,
+} from './whole-data.ts'
 
 const home = new Scratch()
 let whole = ''
@@ -20,6 +30,16 @@ beforeAll(async () => {
 
 afterAll(() => home[Symbol.dispose]())
 
+/** Credentials for a store that never answers. */
+const NO_S3 = {
+  AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9',
+  AWS_REGION: 'r',
+  AWS_ACCESS_KEY_ID: 'k',
+  AWS_SECRET_ACCESS_KEY: 's',
+}
+
+const kindsOf = ({ report }: { report: Report }) => report.problems.map(({ kind }) => kind)
+const segmentsIn = (data: string) => readdirSync(join(data, 'lane-0')).filter((name) => /\d\.(open|sealed)$/.test(name))
 const copy = (scratch: Scratch) => copyOf(whole, scratch)
 
 describe('what is whole', () => {
@@ -48,7 +68,7 @@ describe('what is whole', () => {
     const args = ['--data', data, '--linger', '10ms', '--object-bytes-max', '64KiB']
     const load = new Load()
     let accepted = 0
-    for (let round = 0; round < 2; round++) {
+    for (let round = 0; round < 3; round++) {
       await using server = await Millrace.start(args)
       let looks = 0
       const running = load.run(server.url, 16, () => looks >= 4)
@@ -59,10 +79,12 @@ describe('what is whole', () => {
         accepted = report.accepted.payloads
       }
       await running
+      if (round === 1) await server.stop()
       await server.kill()
       expect((await verify(data, '--deep')).report.problems).toEqual([])
     }
     expect(accepted).toBeGreaterThan(0)
+    expect(Number.parseInt(segmentsIn(data).at(-1) ?? '', 10)).toBeGreaterThan(50)
   }, 60_000)
 
   test('needs not all be looked at: --since leaves older objects alone', async () => {
@@ -88,7 +110,8 @@ describe('the ledger', () => {
     const [gone] = entries.splice(at, 1)
     writeEntries(data, entries)
     const { code, report } = await verify(data)
-    expect([code, report.problems]).toMatchObject([1, [{ kind: 'ledger_gap', what: `entry ${gone?.entry}` }]])
+    const segment = { kind: 'segment_unknown', what: `segment ${gone?.segment} of lane 0` }
+    expect([code, report.problems]).toMatchObject([1, [{ kind: 'ledger_gap', what: `entry ${gone?.entry}` }, segment]])
   })
 
   test('with a damaged line has a gap', async () => {
@@ -97,17 +120,40 @@ describe('the ledger', () => {
     const text = readFileSync(ledgerFile(data), 'utf8').split('\n')
     text[4] = text[4]!.replace('"totals":{', '"totals";{')
     writeFileSync(ledgerFile(data), text.join('\n'))
-    expect((await verify(data)).report.problems).toMatchObject([{ kind: 'ledger_gap', what: 'entry 5' }])
+    expect((await verify(data)).report.problems).toMatchObject([
+      { kind: 'ledger_line', what: `${ledgerFile(data)}, line 5` },
+      { kind: 'ledger_gap', what: 'entry 5' },
+      { kind: 'segment_unknown' },
+    ])
   })
 
-  test('with something that is valid JSON and no entry goes on without it', async () => {
+  test('with something between its lines that is none names it, also if it is valid JSON', async () => {
     using scratch = new Scratch()
     const data = copy(scratch)
     const [first, ...others] = entriesIn(data)
     writeEntries(data, [first, 7, null, { entry: 2 }, ...others])
-    expect(await verify(data)).toMatchObject({ code: 0, report: { problems: [] } })
+    const bad = [2, 3, 4].map((line) => ({ kind: 'ledger_line', what: `${ledgerFile(data)}, line ${line}` }))
+    expect(await verify(data)).toMatchObject({ code: 1, report: { problems: bad } })
     writeEntries(data, [first, { ...others[0], tag: 7 }, ...others.slice(1)])
-    expect((await verify(data)).report.problems).toMatchObject([{ kind: 'ledger_gap', what: 'entry 2' }])
+    expect(kindsOf(await verify(data))).toEqual(['ledger_line', 'ledger_gap', 'segment_unknown'])
+    appendFileSync(ledgerFile(data), 'what a power loss left of the last line\n\0\0\0\n')
+    expect(kindsOf(await verify(data))).toEqual(['ledger_line', 'ledger_gap', 'segment_unknown'])
+  })
+
+  test.each(['removed', 'emptied'])('that is %s as a whole leaves the segments unknown that are gone', async (how) => {
+    using scratch = new Scratch()
+    const data = copy(scratch)
+    const kept = segmentsIn(data).map((name) => Number.parseInt(name, 10))
+    const last = Math.min(...kept) - 1
+    expect(last).toBeGreaterThan(5)
+    if (how === 'removed') rmSync(join(data, 'ledger'), { recursive: true })
+    else writeFileSync(ledgerFile(data), '')
+    const { code, report } = await verify(data)
+    const what = `segments 1 to ${last} of lane 0`
+    expect([code, report.problems]).toMatchObject([1, [{ kind: 'segment_unknown', what }]])
+    expect((await millrace(['verify', '--data', data])).out).toContain(
+      `segment_unknown: ${what}\n  neither in the journal nor in the ledger: what was acknowledged in them is unknown\n`,
+    )
   })
 
   test('whose sums do not add up says where; an entry whose objects do not come to what it says, too', async () => {
@@ -138,8 +184,18 @@ describe('the ledger', () => {
   test('whose old files were removed is whole from there on', async () => {
     using scratch = new Scratch()
     const data = copy(scratch)
-    const entries = entriesIn(data).map((entry) => ({ ...entry, entry: entry.entry + 5000 }))
+    const entries = entriesIn(data).map((entry) => ({
+      ...entry,
+      entry: entry.entry + 5000,
+      segment: entry.segment + 4999,
+    }))
     rmSync(ledgerFile(data))
+    const [dead = ''] = readdirSync(join(data, 'lane-0/dead'))
+    renameSync(join(data, 'lane-0/dead', dead), join(data, 'lane-0/dead', dead.replace('-0-1-', '-0-5000-')))
+    for (const name of segmentsIn(data)) {
+      const later = String(Number.parseInt(name, 10) + 4999).padStart(16, '0')
+      renameSync(join(data, 'lane-0', name), join(data, 'lane-0', later + name.slice(16)))
+    }
     const file = join(data, 'ledger', '0-0000000000005-0.ndjson')
     writeFileSync(file, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
     expect(await verify(data)).toMatchObject({ code: 0, report: { problems: [] } })
@@ -151,7 +207,10 @@ describe('the ledger', () => {
         .map((entry) => `${JSON.stringify(entry)}\n`)
         .join(''),
     )
-    expect((await verify(data)).report.problems).toMatchObject([{ kind: 'ledger_gap', what: 'entry 5004' }])
+    expect((await verify(data)).report.problems).toMatchObject([
+      { kind: 'ledger_gap', what: 'entry 5004' },
+      { kind: 'segment_unknown', what: `segment ${entries[3]?.segment} of lane 0` },
+    ])
   })
 })
 
@@ -166,6 +225,19 @@ test('a dead record without its file is missing', async () => {
 })
 
 describe('the journal', () => {
+  test('without a segment that waited to be stored names it', async () => {
+    using scratch = new Scratch()
+    const data = copy(scratch)
+    await using server = await Millrace.start(['--data', data, '--to', 's3://nowhere', '--linger', '1h'], NO_S3)
+    await server.post('/payloads', 'application/json', '"one more"')
+    await server.kill()
+    const pending = segmentsIn(data).find((name) => name.endsWith('.sealed')) ?? ''
+    rmSync(join(data, 'lane-0', pending))
+    const { code, report } = await verify(data)
+    const what = `segment ${Number.parseInt(pending, 10)} of lane 0`
+    expect([code, report.problems]).toMatchObject([1, [{ kind: 'segment_unknown', what }]])
+  })
+
   test('with a damaged frame says where; what was set aside is listed', async () => {
     using scratch = new Scratch()
     const data = scratch.at('data')

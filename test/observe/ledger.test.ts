@@ -138,6 +138,62 @@ test('after a power loss at any operation every line that was acknowledged is th
   }
 })
 
+test.each(['the directory', 'the file'])(
+  'when somebody removes %s, the next line is refused once, and found then',
+  async (what) => {
+    const platform = memoryPlatform()
+    const ledger = await open(platform)
+    await keep(ledger, outcome(1))
+    for (const name of await platform.files.list(DIRECTORY)) {
+      if (what === 'the directory' || name.endsWith('.ndjson')) await platform.files.remove(`${DIRECTORY}/${name}`)
+    }
+    if (what === 'the directory') platform.files.removeDirectory(DIRECTORY)
+    await expect(ledger.append(outcome(2))).rejects.toThrow('was removed or cut')
+    for (const segment of [2, 3]) await keep(ledger, outcome(segment))
+    const after = platform.files.crash(platform.random)
+    for (const files of [platform.files, after]) {
+      const lines = await Array.fromAsync(readLedger(files, DIRECTORY))
+      expect(lines.map(({ entry, segment }) => [entry, segment])).toEqual([
+        [2, 2],
+        [3, 3],
+      ])
+    }
+    expect(ledger.totals.stored.payloads).toBe(3)
+    expect([await ledger.find(0, 1, 'tag1'), (await ledger.find(0, 3, 'tag3'))?.segment]).toEqual([undefined, 3])
+    expect(platform.files.get(`${DIRECTORY}/reserve`)).toHaveLength(256 * 1024)
+  },
+)
+
+test('a file that somebody cut is not written to any more', async () => {
+  const platform = memoryPlatform()
+  const ledger = await open(platform)
+  for (const segment of [1, 2]) await keep(ledger, outcome(segment))
+  const path = `${DIRECTORY}/0-0000000000000-0.ndjson`
+  platform.files.put(path, (platform.files.get(path) as Uint8Array).subarray(0, 100))
+  await expect(ledger.append(outcome(3))).rejects.toThrow('was removed or cut')
+  await keep(ledger, outcome(3))
+  await ledger.close()
+  const again = await open(platform)
+  expect([await again.find(0, 2, 'tag2'), (await again.find(0, 3, 'tag3'))?.entry]).toEqual([undefined, 3])
+})
+
+test('what a power loss made of the last line is written over', async () => {
+  const platform = memoryPlatform()
+  const first = await open(platform)
+  for (const segment of [1, 2]) await keep(first, outcome(segment))
+  await first.close()
+  const path = `${DIRECTORY}/0-0000000000000-0.ndjson`
+  const whole = Buffer.from(platform.files.get(path) as Uint8Array)
+  const rest = Buffer.from(`${'\0'.repeat(300)}the end of the third\nand more of it`)
+  platform.files.put(path, Buffer.concat([whole, rest]))
+  const ledger = await open(platform)
+  await keep(ledger, outcome(3))
+  const lines = Buffer.from(platform.files.get(path) as Uint8Array)
+    .toString()
+    .split('\n')
+  expect(lines.map((line) => line && (JSON.parse(line) as { entry: number }).entry)).toEqual([1, 2, 3, ''])
+})
+
 test('damage to a line leaves the others', async () => {
   const platform = memoryPlatform()
   const ledger = await open(platform)
@@ -167,6 +223,29 @@ test('old files go, but never the one with the totals', async () => {
   await platform.clock.advance(30 * 86_400_000)
   expect((await open(platform, 2)).totals.stored.payloads).toBe(3)
   expect(await names()).toEqual(['0-0000000000002-0.ndjson'])
+})
+
+test('of a lane the first files go and no others, so that from some number on every line is there', async () => {
+  const platform = memoryPlatform()
+  const ledger = await open(platform, 2)
+  for (const segment of [1, 1001, 2001, 3001]) await keep(ledger, outcome(segment))
+  await platform.clock.advance(2 * 86_400_000)
+  // The second thousand has a late one.
+  await keep(ledger, outcome(1002))
+  await platform.clock.advance(86_400_000)
+  await keep(ledger, { ...outcome(7), lane: 1 })
+  const names = await platform.files.list(DIRECTORY)
+  expect(names.filter((name) => name.endsWith('.ndjson'))).toEqual([
+    '0-0000000000001-0.ndjson',
+    '0-0000000000002-0.ndjson',
+    '0-0000000000003-0.ndjson',
+    '1-0000000000000-0.ndjson',
+  ])
+  await platform.clock.advance(30 * 86_400_000)
+  const again = await open(platform, 2)
+  expect([await again.lastSegment(0), await again.lastSegment(1), await again.lastSegment(2)]).toEqual([3001, 7, 0])
+  const left = (await platform.files.list(DIRECTORY)).filter((name) => name.endsWith('.ndjson'))
+  expect(left).toEqual(['0-0000000000003-0.ndjson', '1-0000000000000-0.ndjson'])
 })
 
 test('a disk that is full gets room for the next line from what was set aside, and it is set aside again', async () => {
