@@ -95,13 +95,14 @@ export async function startServer(
         (reason === undefined ? undefined : { code: 'destination_parked' as const, detail: reason })
       )
     }
+    const lookUp = (receipt: string) =>
+      whereIs(receipt, {
+        node: directory.node,
+        holds: ({ lane, segment, tag, place }) => lane === LANE && journal.holds(segment, tag, place),
+        find: (lane, segment, tag) => ledger.find(lane, segment, tag),
+      })
     const inspection: Inspection = {
-      whereIs: (receipt) =>
-        whereIs(receipt, {
-          node: directory.node,
-          holds: ({ lane, segment, tag, place }) => lane === LANE && journal.holds(segment, tag, place),
-          find: (lane, segment, tag) => ledger.find(lane, segment, tag),
-        }),
+      whereIs: lookUp,
       balance: () => ({
         accepted: {
           payloads: before.payloads + journal.accepted.payloads,
@@ -122,7 +123,11 @@ export async function startServer(
       // A body that could never fit the journal is too large, not early.
       const bodyBytesMax = Math.min(options.bodyBytesMax, options.journalBytesMax / 2)
       const { host, port, ackDefault, ackAllow, ackStoredLingerMs } = options
-      const ack = { default: ackDefault, allow: ackAllow, storedLingerMs: ackStoredLingerMs, storedWaiters }
+      const storedIn = async (receipt: string) => {
+        const found = await lookUp(receipt)
+        return found?.state === 'stored' ? found.objects.map(({ name }) => name) : undefined
+      }
+      const ack = { default: ackDefault, allow: ackAllow, storedLingerMs: ackStoredLingerMs, storedWaiters, storedIn }
       const context = { journal, admission, deadlines, clock, observe, bodyBytesMax, ack, idempotency }
       listener = await listen({ host, port, notReady, inspection }, context)
     } catch (error) {

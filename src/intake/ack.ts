@@ -17,6 +17,8 @@ export interface AckOptions {
   /** How long those who wait for `stored` wait for others to share their segment. */
   storedLingerMs: number
   storedWaiters: StoredWaiters
+  /** The objects of a record that is stored; undefined when it isn't, or nobody knows. */
+  storedIn(receipt: string): Promise<string[] | undefined>
 }
 
 /** The level that a request's address asks for (`?ack=stored`), or why it can't have it. */

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import type { RememberedNote } from '../journal/journal.ts'
 import type { Clock } from '../platform/clock.ts'
+import type { AckLevel } from './ack.ts'
 import type { Refusal } from './problem.ts'
 
 /** The longest key, in characters. */
@@ -15,6 +16,8 @@ export const KEY_LENGTH_MAX = 255
 export interface KeptAnswer {
   status: number
   body: string
+  /** Of a first one that an earlier process took: whether its client was answered, and what, nobody knows. */
+  receipt?: string
 }
 
 /** The bounds. */
@@ -59,17 +62,20 @@ export class Idempotency {
     this.#clock = clock
   }
 
-  /** Takes over what earlier processes kept: what was answered then is answered again, as of the disk. */
+  /** Takes over what earlier processes kept: what was answered then is answered again, from memory or as of the disk. */
   remember(notes: readonly RememberedNote[]): void {
     for (const { note, receipt, payloads, receivedAtMs } of [...notes].sort(byTime)) {
-      const { key, print, more } = JSON.parse(note) as KeyNote
-      const body = `{"receipt":"${receipt}","accepted":${payloads},"ack":"disk"${more}}`
-      this.#firsts.set(key, new First(print, receivedAtMs, { status: 202, body }))
+      const { key, print, more, ack } = JSON.parse(note) as KeyNote
+      const answer =
+        ack === 'memory'
+          ? { status: 202, body: `{"accepted":${payloads},"ack":"memory"${more}}` }
+          : { status: 202, body: `{"receipt":"${receipt}","accepted":${payloads},"ack":"disk"${more}}`, receipt }
+      this.#firsts.set(key, new First(print, receivedAtMs, answer))
     }
   }
 
   /** Looks a request up. `more` is what its answer says beside receipt and count: it is kept with the record. */
-  begin(header: string, path: string, body: Uint8Array, more: string): Turn {
+  begin(header: string, path: string, body: Uint8Array, more: string, ack?: AckLevel): Turn {
     const key = keyIn(header)
     if (key === undefined) {
       const detail = `Idempotency-Key takes 1 to ${KEY_LENGTH_MAX} printable ASCII characters`
@@ -83,7 +89,7 @@ export class Idempotency {
     if (this.#firsts.size >= keysMax) return { kind: 'refused', refusal: this.#full() }
     const first = new First(print, this.#clock.nowMs())
     this.#firsts.set(key, first)
-    const note: KeyNote = { key, print, more }
+    const note: KeyNote = ack === 'memory' ? { key, print, more, ack } : { key, print, more }
     return {
       kind: 'first',
       note: Buffer.from(JSON.stringify(note)),
@@ -122,6 +128,8 @@ interface KeyNote {
   print: string
   /** More of the answer, `,"rejected":…`, so that it can be given again. */
   more: string
+  /** Its answer had no receipt, since it came before there was one. */
+  ack?: 'memory'
 }
 
 function repeatOf(first: First): Turn {

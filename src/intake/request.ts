@@ -32,6 +32,10 @@ export const INTAKE_PATHS: Readonly<Record<string, Readonly<Record<string, ReadS
 /** Until tokens have names, everything comes from one source. */
 const SOURCE = 'default'
 const RETRY_AFTER_SECONDS = 1
+interface AnswerInit {
+  status: number
+  headers: Record<string, string>
+}
 const STORED = { status: 201, headers: { 'content-type': 'application/json' } }
 const ACCEPTED = { status: 202, headers: { 'content-type': 'application/json' } }
 
@@ -86,6 +90,7 @@ class Post implements Expiring, Waiter, StoredWaiter {
   /** Tells those who sent the same again how this one ended. */
   #first: Extract<Turn, { kind: 'first' }> | undefined
   #isLate = false
+  #isRepeat = false
   /** Answered before it was on the disk, as the client asked. */
   #isAcked = false
 
@@ -181,7 +186,7 @@ class Post implements Expiring, Waiter, StoredWaiter {
 
   /** Whether this request is the first with its key, so that it goes on; a repeat waits for the first one's answer. */
   #isFirst(key: string, body: Uint8Array, shape: Shape): boolean {
-    const turn = this.#context.idempotency.begin(key, this.#path, body, repeatableMembers(shape))
+    const turn = this.#context.idempotency.begin(key, this.#path, body, repeatableMembers(shape), this.#ack)
     if (turn.kind === 'first') {
       this.#first = turn
       return true
@@ -190,9 +195,10 @@ class Post implements Expiring, Waiter, StoredWaiter {
     else {
       turn.told((outcome) => {
         if (outcome.kind === 'refusal') return this.#refuse(outcome.refusal)
-        const { status, body } = outcome.answer
-        const headers = { 'content-type': 'application/json', 'idempotency-replayed': 'true' }
-        this.#finish(new Response(body, { status, headers }))
+        const { status, body, receipt } = outcome.answer
+        this.#isRepeat = true
+        if (receipt !== undefined && this.#ack === 'stored') return this.#awaitStoredAgain(receipt)
+        this.#finish(new Response(body, this.#marked({ ...ACCEPTED, status })))
       })
     }
     return false
@@ -207,6 +213,22 @@ class Post implements Expiring, Waiter, StoredWaiter {
     journal.hasten(ack.storedLingerMs)
   }
 
+  /** The first one's process is gone: its record is waited for as it would have been there, if it isn't stored already. */
+  #awaitStoredAgain(receipt: string): void {
+    const { admission, journal, ack } = this.#context
+    const { segment, tag, place } = parseReceipt(receipt) as ReceiptParts
+    if (journal.holds(segment, tag, place)) return this.#awaitStored(receipt)
+    admission.leave(this.#charge)
+    this.#receipt = receipt
+    ack.storedIn(receipt).then(
+      (objects) => (objects ? this.stored(objects) : this.notYet()),
+      (error) => {
+        this.#context.observe({ kind: 'intake-failure', reason: String((error as Error)?.stack ?? error) })
+        this.notYet()
+      },
+    )
+  }
+
   #failed(error: unknown): void {
     this.#context.deadlines.stop(this)
     // The client went away: nobody reads this answer.
@@ -216,7 +238,7 @@ class Post implements Expiring, Waiter, StoredWaiter {
   }
 
   /** What is acked from memory has no receipt: its place in the journal isn't decided yet. */
-  #acknowledge(receipt: string, ack: AckLevel, more: string, init: { status: number }): void {
+  #acknowledge(receipt: string, ack: AckLevel, more: string, init: AnswerInit): void {
     const shape = this.#shape as Shape
     const named = receipt === '' ? '' : `"receipt":"${receipt}",`
     const start = `{${named}"accepted":${shape.payloads},"ack":"${ack}"${more}`
@@ -224,7 +246,12 @@ class Post implements Expiring, Waiter, StoredWaiter {
       const answer = { status: init.status, body: `${start}${repeatableMembers(shape)}}` }
       this.#first.ended({ kind: 'answer', answer })
     }
-    this.#answer(new Response(`${start}${rejectedMembers(shape)}}`, init))
+    this.#answer(new Response(`${start}${rejectedMembers(shape)}}`, this.#isRepeat ? this.#marked(init) : init))
+  }
+
+  /** Says that the answer is one given again. */
+  #marked({ status, headers }: AnswerInit): AnswerInit {
+    return { status, headers: { ...headers, 'idempotency-replayed': 'true' } }
   }
 
   #refuse(refusal: Refusal): void {

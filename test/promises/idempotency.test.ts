@@ -1,10 +1,11 @@
 /** A request sent again with its Idempotency-Key gets the first answer and stores nothing, also after `kill -9`. */
 
 import { describe, expect, test } from 'bun:test'
+import { rmSync, writeFileSync } from 'node:fs'
 import { Idempotency } from '../../src/intake/idempotency.ts'
 import { FakeClock } from '../memory-platform.ts'
 import { Millrace, Scratch } from '../millrace.ts'
-import { readObjectsIn } from '../objects.ts'
+import { objectNamesIn, readObjectsIn } from '../objects.ts'
 
 const JSON_TYPE = 'application/json'
 
@@ -68,6 +69,58 @@ test('a repeat while the first is under way waits for it, and is told the same',
   expect(answers.filter(({ isRepeat }) => !isRepeat)).toHaveLength(1)
   expect(answers[0]?.status).toBe(201)
   expect(payloads(scratch)).toEqual(['{"a":1}'])
+})
+
+/** The server has this many payloads on its disk that are not stored. */
+async function pending(millrace: Millrace, payloads: number): Promise<void> {
+  for (let found = -1; found !== payloads; ) {
+    const status = await (await fetch(`${millrace.url}/status`)).json()
+    found = (status as { pending: { payloads: number } }).pending.payloads
+  }
+}
+
+test('a repeat that wants it stored, after a kill -9 that left the first one without an answer, waits for that', async () => {
+  using scratch = new Scratch()
+  writeFileSync(scratch.at('objects'), 'a file where the directory should be')
+  const args = ['--data', scratch.at('data'), '--to', scratch.at('objects'), '--linger', '1h']
+  await using first = await Millrace.start(args)
+  const cutOff = post(first, 'k', '[1,2]', '?ack=stored').catch(() => 'no answer')
+  await pending(first, 2)
+  await first.kill()
+  expect(await cutOff).toBe('no answer')
+  await using second = await Millrace.start([...args, '--ack-stored-timeout', '100ms'])
+  const disk = await post(second, 'k', '[1,2]')
+  expect(disk).toMatchObject({ status: 202, isRepeat: true })
+  expect(disk.body).toContain('"ack":"disk"')
+  expect(await post(second, 'k', '[1,2]', '?ack=stored')).toEqual(disk)
+  await second.kill()
+  rmSync(scratch.at('objects'))
+  await using third = await Millrace.start(args)
+  const waited = await post(third, 'k', '[1,2]', '?ack=stored')
+  expect(waited).toMatchObject({ status: 201, isRepeat: true })
+  const { receipt } = JSON.parse(disk.body) as { receipt: string }
+  const objects = objectNamesIn(scratch.at('objects'))
+  expect(JSON.parse(waited.body)).toEqual({ receipt, accepted: 2, ack: 'stored', objects })
+  // By now it is the ledger that knows.
+  await pending(third, 0)
+  expect(await post(third, 'k', '[1,2]', '?ack=stored')).toEqual(waited)
+  await third.stop()
+  expect(readObjectsIn(scratch.at('objects'))).toHaveLength(2)
+})
+
+test('a repeat of what was acked from memory gets that answer, also after kill -9', async () => {
+  using scratch = new Scratch()
+  const args = ['--data', scratch.at('data'), '--linger', '1h', '--ack-allow', 'memory,disk,stored']
+  await using millrace = await Millrace.start(args)
+  const first = await post(millrace, 'k', '[1]', '?ack=memory')
+  expect(first).toEqual({ status: 202, isRepeat: false, body: '{"accepted":1,"ack":"memory"}' })
+  expect(await post(millrace, 'k', '[1]', '?ack=disk')).toEqual({ ...first, isRepeat: true })
+  await pending(millrace, 1)
+  await millrace.kill()
+  await using second = await Millrace.start(args)
+  expect(await post(second, 'k', '[1]', '?ack=memory')).toEqual({ ...first, isRepeat: true })
+  await second.stop()
+  expect(payloads(scratch)).toEqual(['1'])
 })
 
 test('a first that was refused leaves its key free', async () => {

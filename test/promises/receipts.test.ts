@@ -2,7 +2,7 @@
 
 import { expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Load } from '../load.ts'
 import { Millrace, Scratch } from '../millrace.ts'
 import { readObject, readObjectsIn } from '../objects.ts'
@@ -31,6 +31,25 @@ async function balance(millrace: Millrace): Promise<Record<'accepted' | 'stored'
   }
   return all
 }
+
+test('a ledger removed under a running server is made again: what is stored from then on is found, also after a kill', async () => {
+  using scratch = new Scratch()
+  const args = ['--data', scratch.at('data'), '--linger', '1h']
+  const store = async (millrace: Millrace, body: string) => {
+    const response = await millrace.post('/payloads?ack=stored', 'application/json', body)
+    return ((await response.json()) as { receipt: string }).receipt
+  }
+  await using first = await Millrace.start(args)
+  const lost = await store(first, '1')
+  rmSync(scratch.at('data/ledger'), { recursive: true })
+  const kept = await store(first, '2')
+  expect(first.output).toMatch(/ledger.*was removed or cut/)
+  expect(await whereIs(first, kept)).toMatchObject({ state: 'stored' })
+  await first.kill()
+  await using second = await Millrace.start(args)
+  expect(await whereIs(second, kept)).toMatchObject({ state: 'stored' })
+  expect(await whereIs(second, lost)).toMatchObject({ code: 'receipt_unknown' })
+}, 20_000)
 
 test('a receipt leads to its lines, while it is pending, when it is stored, and after a restart', async () => {
   using scratch = new Scratch()
