@@ -38,17 +38,26 @@ export class Millrace implements AsyncDisposable {
     })
   }
 
-  /** Starts the program without waiting for anything. */
-  static spawn(args: readonly string[], env: Readonly<Record<string, string>> = {}): Millrace {
+  /** Starts the program without waiting for anything; `under` is a command that becomes it, as `strace -D` does. */
+  static spawn(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    under: readonly string[] = [],
+  ): Millrace {
     // Only what is asked for: the options of whoever runs the tests must not leak in.
     const { PATH, HOME } = process.env
-    const child = spawn(process.execPath, [CLI, ...args], { env: { PATH, HOME, ...env } })
+    const [command = '', ...rest] = [...under, process.execPath, CLI, ...args]
+    const child = spawn(command, rest, { env: { PATH, HOME, ...env } })
     return new Millrace(child)
   }
 
   /** Starts the program on a free port and waits until it listens. */
-  static async start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Millrace> {
-    const millrace = Millrace.spawn(['--port', '0', ...args], env)
+  static async start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    under: readonly string[] = [],
+  ): Promise<Millrace> {
+    const millrace = Millrace.spawn(['--port', '0', ...args], env, under)
     const match = await millrace.printed(/listens on (http:\S+)/)
     millrace.url = match[1] as string
     return millrace

@@ -184,17 +184,13 @@ export class Ledger {
     if (this.#open?.path === path) return this.#open.file
     await this.#open?.file.close()
     this.#open = undefined
-    if (size === undefined) {
-      await this.#files.makeDirectory(this.#directory)
-      const file = await this.#files.open(path, 'create')
-      this.#open = { path, file }
-      await this.#files.syncDirectory(this.#directory)
-      return file
-    }
-    const file = await this.#files.open(path, 'update')
+    if (size === undefined) await this.#files.makeDirectory(this.#directory)
+    const file = await this.#files.open(path, size === undefined ? 'create' : 'update')
     this.#open = { path, file }
+    // Also of one that was there: who made it may not have lived to do this.
+    await this.#files.syncDirectory(this.#directory)
     // What a crash left half-written.
-    await file.truncate(known.bytes)
+    if (size !== undefined) await file.truncate(known.bytes)
     return file
   }
 

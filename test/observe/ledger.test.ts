@@ -164,6 +164,21 @@ test.each(['the directory', 'the file'])(
   },
 )
 
+test('a file whose maker was killed before its name was durable keeps the lines of whoever came after', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const before = memoryPlatform()
+    const first = await open(before)
+    before.files.hold('sync-directory', /ledger$/)
+    void keep(first, outcome(1))
+    await quiet()
+    const platform = memoryPlatform(1, before.files.killed())
+    const ledger = await open(platform)
+    await keep(ledger, outcome(1))
+    const after = await open(memoryPlatform(1, platform.files.crash(new SeededRandom(seed))))
+    expect([seed, (await after.find(0, 1, 'tag1'))?.segment]).toEqual([seed, 1])
+  }
+})
+
 test('a file that somebody cut is not written to any more', async () => {
   const platform = memoryPlatform()
   const ledger = await open(platform)
