@@ -5,6 +5,8 @@ import { Fault } from '../observe/errors.ts'
 import type { Files } from '../platform/files.ts'
 import type { FileLock } from '../platform/lock.ts'
 import type { Platform } from '../platform/platform.ts'
+import { parseSegmentName } from './name.ts'
+import { readHeader } from './reader.ts'
 
 /** An opened data directory. */
 export interface DataDirectory {
@@ -37,7 +39,7 @@ export async function openDataDirectory(
       throw new Fault('data_locked', message)
     }
     try {
-      const node = (await readNode(files, directory)) ?? (await makeNode(platform, join(directory, 'node')))
+      const node = (await readNode(files, directory)) ?? (await newNode(platform, directory))
       return { node, laneDirectory: (lane) => join(directory, `lane-${lane}`), release: () => lock.release() }
     } catch (error) {
       lock.release()
@@ -59,6 +61,22 @@ export async function readNode(files: Files, directory: string): Promise<string 
   const node = Buffer.from(bytes.subarray(0, count)).toString('latin1').trim()
   if (count < bytes.length && /^[a-z0-9]{1,12}$/.test(node)) return node
   throw new Error(`${path} does not hold a node id (1 to 12 of a-z and 0-9); restore it, or remove it to get a new one`)
+}
+
+/** A new id, for a directory that has nothing under an old one: receipts that were given have that in them. */
+async function newNode(platform: Platform, directory: string): Promise<string> {
+  const { files } = platform
+  const path = join(directory, 'node')
+  for (const lane of await files.list(directory)) {
+    const names = lane.startsWith('lane-') ? await files.list(join(directory, lane)) : []
+    const segment = names.find((name) => parseSegmentName(name))
+    if (segment === undefined) continue
+    const file = await files.open(join(directory, lane, segment), 'read')
+    const header = await readHeader(file).finally(() => file.close())
+    const id = header.kind === 'header' ? `'${header.header.node}'` : 'the id that stood there'
+    throw new Error(`${path} is gone, and ${lane} holds segments: make it again, with ${id} in it`)
+  }
+  return await makeNode(platform, path)
 }
 
 async function makeNode({ files, random }: Platform, path: string): Promise<string> {

@@ -31,9 +31,9 @@ export interface ReceiptParts {
   place: number
 }
 
-/** Takes a receipt apart; undefined when it isn't one. */
+/** Takes a receipt apart; undefined when it isn't one. Numbers are as they were given: a record has one name. */
 export function parseReceipt(receipt: string): ReceiptParts | undefined {
-  const match = /^([a-z0-9]{1,12})-(\d{1,5})-(\d{1,16})-([0-9a-f]{8})-(\d{1,10})$/.exec(receipt)
+  const match = /^([a-z0-9]{1,12})-(0|[1-9]\d{0,4})-([1-9]\d{0,15})-([0-9a-f]{8})-(0|[1-9]\d{0,9})$/.exec(receipt)
   if (!match) return undefined
   const [, node = '', lane, segment, tag = '', place] = match
   return { node, lane: Number(lane), segment: Number(segment), tag, place: Number(place) }

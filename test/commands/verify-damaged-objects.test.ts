@@ -1,6 +1,6 @@
 /** `millrace verify` names every kind of damage that an object can have. */
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,18 +8,11 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import type { LedgerEntry } from '../../src/observe/ledger-entry.ts'
 import { Scratch } from '../millrace.ts'
 import { millrace } from './run-command.ts'
-import { copyOf, entriesIn, flip, ledgerFile, makeWhole, someObject, verify, writeEntries } from './whole-data.ts'
+import { copyOf, entriesIn, flip, ledgerFile, sharedWhole, someObject, verify, writeEntries } from './whole-data.ts'
 
-const home = new Scratch()
-let whole = ''
+const whole = sharedWhole()
 
-beforeAll(async () => {
-  whole = await makeWhole(home)
-})
-
-afterAll(() => home[Symbol.dispose]())
-
-const copy = (scratch: Scratch) => copyOf(whole, scratch)
+const copy = (scratch: Scratch) => copyOf(whole.path, scratch)
 
 describe('an object', () => {
   const NAMED = { receipts: [expect.any(String), expect.any(String)] as [string, string] }

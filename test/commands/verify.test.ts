@@ -1,6 +1,6 @@
 /** `millrace verify`: silent on what is whole, also while a server writes; names damage of ledger, journal and dead records. */
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { appendFileSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { valueRecord } from '../journal/segment-files.ts'
@@ -14,21 +14,14 @@ import {
   entriesIn,
   flip,
   ledgerFile,
-  makeWhole,
   type Report,
+  sharedWhole,
   someObject,
   verify,
   writeEntries,
 } from './whole-data.ts'
 
-const home = new Scratch()
-let whole = ''
-
-beforeAll(async () => {
-  whole = await makeWhole(home)
-})
-
-afterAll(() => home[Symbol.dispose]())
+const whole = sharedWhole()
 
 /** Credentials for a store that never answers. */
 const NO_S3 = {
@@ -40,15 +33,15 @@ const NO_S3 = {
 
 const kindsOf = ({ report }: { report: Report }) => report.problems.map(({ kind }) => kind)
 const segmentsIn = (data: string) => readdirSync(join(data, 'lane-0')).filter((name) => /\d\.(open|sealed)$/.test(name))
-const copy = (scratch: Scratch) => copyOf(whole, scratch)
+const copy = (scratch: Scratch) => copyOf(whole.path, scratch)
 
 describe('what is whole', () => {
   test('is said to be, deep as well; the four numbers add up; nothing is changed', async () => {
-    const before = everythingIn(whole)
+    const before = everythingIn(whole.path)
     for (const more of [[], ['--deep']]) {
-      const { code, report } = await verify(whole, ...more)
+      const { code, report } = await verify(whole.path, ...more)
       expect([code, report.problems, report.wrong, report.not_checked]).toEqual([0, [], 0, 0])
-      expect(report.objects).toBe(objectNamesIn(join(whole, 'objects')).length)
+      expect(report.objects).toBe(objectNamesIn(join(whole.path, 'objects')).length)
       expect(report.objects_checked).toBe(report.objects)
       const { accepted, stored, pending, dead } = report
       for (const unit of ['payloads', 'bytes'] as const) {
@@ -56,8 +49,8 @@ describe('what is whole', () => {
       }
       expect([pending.payloads, dead.payloads]).toEqual([2, 99])
     }
-    expect(everythingIn(whole)).toEqual(before)
-    const { code, out, err } = await millrace(['verify', '--deep', '--data', whole])
+    expect(everythingIn(whole.path)).toEqual(before)
+    const { code, out, err } = await millrace(['verify', '--deep', '--data', whole.path])
     expect([code, err]).toEqual([0, ''])
     expect(out).toMatch(/accepted +[\s\S]* payloads\n[\s\S]* bytes\n\nAll that was accepted is there\.\n$/)
   })

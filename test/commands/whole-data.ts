@@ -1,11 +1,12 @@
 /** A data directory with some of everything in it, copies of it to damage, and what `millrace verify` says of them. */
 
+import { afterAll, beforeAll } from 'bun:test'
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LedgerEntry } from '../../src/observe/ledger-entry.ts'
 import { valueRecord } from '../journal/segment-files.ts'
 import { Load } from '../load.ts'
-import { Millrace, type Scratch } from '../millrace.ts'
+import { Millrace, Scratch } from '../millrace.ts'
 import { miscounted, writeSegment } from './damage.ts'
 import { millrace } from './run-command.ts'
 
@@ -29,8 +30,19 @@ export async function verify(data: string, ...more: string[]): Promise<{ code: n
   return { code, report: JSON.parse(out) as Report }
 }
 
+/** One for all tests of a file. */
+export function sharedWhole(): { readonly path: string } {
+  const home = new Scratch()
+  const whole = { path: '' }
+  beforeAll(async () => {
+    whole.path = await makeWhole(home)
+  })
+  afterAll(() => home[Symbol.dispose]())
+  return whole
+}
+
 /** Makes a data directory that holds some of everything: stored by size and by time, dead, and pending. */
-export async function makeWhole(scratch: Scratch): Promise<string> {
+async function makeWhole(scratch: Scratch): Promise<string> {
   const data = scratch.at('whole')
   writeSegment(data, [valueRecord('1'), miscounted('[1,2]'), valueRecord('[]', { kind: 'array', payloads: 0 })])
   const args = ['--data', data, '--linger', '20ms', '--object-bytes-max', '64KiB', '--to', join(data, 'objects')]

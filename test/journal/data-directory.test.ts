@@ -10,6 +10,7 @@ import { systemFiles } from '../../src/platform/files.ts'
 import { lockFile } from '../../src/platform/lock.ts'
 import { MemoryFiles } from '../memory-files.ts'
 import { memoryPlatform, SeededRandom } from '../memory-platform.ts'
+import { HEADER, segmentOf } from './segment-files.ts'
 
 /** Locks as one machine's processes would see them. */
 function locks() {
@@ -40,6 +41,17 @@ describe("the node's id", () => {
     expect((await openDataDirectory(second, locks().take, 'data')).node).toBe(node)
     const elsewhere = await openDataDirectory(memoryPlatform(2), locks().take, 'data')
     expect(elsewhere.node).not.toBe(node)
+  })
+
+  test('is not made anew where segments have another: the message says which', async () => {
+    const platform = memoryPlatform()
+    platform.files.put('data/lane-0/0000000000000001.sealed', segmentOf(HEADER, []).bytes)
+    const { code, message } = await faultOf(openDataDirectory(platform, locks().take, 'data'))
+    expect(code).toBe('data_unusable')
+    expect(message).toContain(
+      `data/node is gone, and lane-0 holds segments: make it again, with '${HEADER.node}' in it`,
+    )
+    expect(platform.files.get('data/node')).toBeUndefined()
   })
 
   test('is durable before anything is named after it', async () => {

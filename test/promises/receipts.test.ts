@@ -98,6 +98,10 @@ test('a receipt from elsewhere, of another segment, or of no record is unknown',
     `${node}-${lane}-999-${tag}-0`,
     `${node}-7-${segment}-${tag}-0`,
     `other-${lane}-${segment}-${tag}-0`,
+    // Its own record, by names that were never given.
+    `${node}-${lane}-${segment}-${tag}-00`,
+    `${node}-0${lane}-${segment}-${tag}-0`,
+    `${node}-${lane}-0${segment}-${tag}-0`,
     '..%2f..%2fnode',
     'x',
   ]
