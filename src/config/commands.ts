@@ -82,9 +82,10 @@ differing lengths share an object, the lines are a range that other records shar
     what: 'Checks that everything accepted is there: journal, ledger, objects and dead letters.',
     more: `Changes nothing, and a server may run meanwhile. Objects are looked for where the ledger says they went; a place that can't be
 opened is reported as not checked. Totals and dead letters are always checked for the whole ledger, objects from \`--since\` on.
+Segments are numbered without a gap: a number that is neither in the journal nor in the ledger is one that was lost.
 
-What it can't tell: a line lost at the very end of the ledger looks as if its segment had never been there, and what is older
-than the ledger goes back (\`--ledger-days\`) is only known as a sum.
+What it can't tell: where nothing of a higher number is left either, a lost segment looks as if it had never been there, and what
+is older than the ledger goes back (\`--ledger-days\`) is only known as a sum.
 
 On S3 it needs \`s3:GetObject\` on the prefix and \`s3:ListBucket\` on the bucket: without the latter S3 answers 403, not 404, for
 what is missing.`,
