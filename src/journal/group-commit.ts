@@ -10,12 +10,12 @@ import type { Platform } from '../platform/platform.ts'
 import { Holdings } from './holdings.ts'
 import type { AppendRefusal, Journal, NewRecord, RememberedNote, SealedSegment, Waiter } from './journal.ts'
 import type { JournalOptions } from './journal-options.ts'
-import { segmentPath } from './name.ts'
 import { NoteKeeper } from './notes.ts'
 import { recordBytes } from './record.ts'
 import { SealTimer } from './seal-timer.ts'
 import { Sealing } from './sealing.ts'
-import { Segment } from './segment.ts'
+import type { Segment } from './segment.ts'
+import { SegmentMaker } from './segment-maker.ts'
 import { Stage } from './stage.ts'
 
 /** A frame's usual longest body; what arrives beyond it while a sync runs waits for the frame after. */
@@ -39,10 +39,7 @@ export class FileJournal implements Journal {
   readonly #options: JournalOptions
   readonly #observe: Observer
   readonly #onSealed: (segment: SealedSegment) => void
-  /** Of the last segment that was made. */
-  #lastNumber: number
-  /** Something may be left of a try to make the next one. */
-  #isNextHalfMade = false
+  readonly #maker: SegmentMaker
   #segment: Segment | undefined
   /** About what the open segment's lines come to. */
   #segmentLineBytes = 0
@@ -71,7 +68,7 @@ export class FileJournal implements Journal {
     this.#options = options
     this.#observe = observe
     this.#onSealed = onSealed
-    this.#lastNumber = lastNumber
+    this.#maker = new SegmentMaker(platform, options, lastNumber)
     this.#noteKeeper = new NoteKeeper(platform.files, platform.clock, options.directory, options.noteWindowMs)
     this.#sealing = new Sealing(platform.clock, this.#noteKeeper, observe, (segment, sealed) => {
       this.bytes += sealed.bytes - segment.reservedBytes
@@ -213,22 +210,11 @@ export class FileJournal implements Journal {
     if (full) this.#sealing.add(full)
   }
 
-  /** Makes the next segment. Its number counts as used once it is made: every number is that of a segment. */
   async #createSegment(): Promise<Segment> {
-    const { directory, node, lane, compression, objectBytesMax } = this.#options
-    const { files, random, clock } = this.#platform
-    const number = this.#lastNumber + 1
-    // What is left of a try that failed is never synced again: another file takes its name.
-    if (this.#isNextHalfMade) await files.remove(segmentPath(directory, number, 'open'))
-    const tag = Buffer.from(random.bytes(4)).toString('hex')
-    const header = { node, lane, number, tag, createdAtMs: clock.nowMs(), compression, objectBytesMax }
     this.#segmentLineBytes = 0
-    this.#isNextHalfMade = true
-    const segment = await Segment.create(files, directory, header)
-    this.#isNextHalfMade = false
-    this.#lastNumber = number
+    const segment = await this.#maker.make()
     this.bytes += segment.reservedBytes
-    this.#holdings.hold(number, segment)
+    this.#holdings.hold(segment.number, segment)
     return segment
   }
 
