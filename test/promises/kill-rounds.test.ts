@@ -10,6 +10,7 @@
 
 import { expect, test } from 'bun:test'
 import { readdirSync } from 'node:fs'
+import { millrace } from '../commands/run-command.ts'
 import { FaultProxy } from '../fault-proxy.ts'
 import { Ledger } from '../ledger.ts'
 import { Millrace, Scratch } from '../millrace.ts'
@@ -88,6 +89,10 @@ test(
       await proxy.quiet()
 
       expect(store.wrongs).toEqual([])
+      // Of the store it may say what it likes; journal and ledger are whole.
+      const { out } = await millrace(['verify', '--data', scratch.at('data'), '--json'], s3Env(store.endpoint))
+      const { problems } = JSON.parse(out) as { problems: { kind: string }[] }
+      expect(problems.filter(({ kind }) => !/^(object|not_checked)/.test(kind))).toEqual([])
       ledger.expectKept(store.lines())
       expect(errors).toEqual([])
       // One empty segment, which keeps the number: nothing undelivered, nothing set aside.
