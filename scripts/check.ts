@@ -20,6 +20,7 @@ const CHECKS = [
   // Without a TypeScript it understands, dependency-cruiser looks at no module and is content.
   { name: 'arrows', command: packageJson.scripts.arrows, says: /\([1-9]\d* modules/ },
   { name: 'docs', command: `${packageJson.scripts.docs} --check` },
+  { name: 'wasm', command: `${packageJson.scripts.wasm} --check` },
 ]
 
 const root = join(import.meta.dir, '..')

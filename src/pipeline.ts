@@ -1,7 +1,7 @@
 /** Everything behind the intake, in the order payloads flow: journal, dispatch, delivery. Also what the simulator runs. */
 
 import type { Delivered } from './delivery/deliver.ts'
-import { LINE_EXTRA_BYTES_USUAL } from './delivery/encode.ts'
+import { LINE_EXTRA_BYTES_USUAL } from './delivery/lines.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { JobQueue } from './dispatch/job-queue.ts'
 import { WorkerPool } from './dispatch/worker-pool.ts'

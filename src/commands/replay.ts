@@ -13,7 +13,7 @@
 
 import type { Command } from '../config/load-command.ts'
 import type { DeadLine } from '../delivery/dead-letter.ts'
-import { LINE_EXTRA_BYTES_USUAL, PayloadSpans } from '../delivery/encode.ts'
+import { LINE_EXTRA_BYTES_USUAL, Lines } from '../delivery/lines.ts'
 import type { Refusal } from '../intake/problem.ts'
 import { readCollection, readLines, readValueOrArray, type Shape } from '../intake/shapes.ts'
 import { openDataDirectory } from '../journal/data-directory.ts'
@@ -220,7 +220,7 @@ async function recordOf({ files }: Platform, { path }: DeadFile): Promise<NewRec
   if (bad) return `${bad.code}: line ${bad.line}, ${bad.detail}`
   const receivedAtMs = Date.parse(line.received_at)
   const record = { kind: shape.kind, body, payloads: shape.payloads, receivedAtMs, source: line.source }
-  return new PayloadSpans().of(record) ?? record
+  return new Lines().misfit(record) ?? record
 }
 
 function reading({ kind }: DeadLine, body: Buffer): Shape | Refusal {

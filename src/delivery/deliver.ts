@@ -5,7 +5,7 @@ import type { Destination, OutgoingObject } from '../destination/destination.ts'
 import type { Compression, SegmentHeader } from '../journal/layout.ts'
 import { parseSegmentName, receiptPrefix } from '../journal/name.ts'
 import { readHeader, readPieces } from '../journal/reader.ts'
-import { readRecords, recordBytes, type StoredRecord } from '../journal/record.ts'
+import { readRecord, recordBytes, type StoredRecord } from '../journal/record.ts'
 import { setAside } from '../journal/recovery.ts'
 import type { Observer } from '../observe/events.ts'
 import type { DeadLetter, LedgerObject } from '../observe/ledger-entry.ts'
@@ -14,9 +14,9 @@ import type { Platform } from '../platform/platform.ts'
 import type { ChunkPool } from './chunk-pool.ts'
 import type { Compressor } from './compressor.ts'
 import { bury } from './dead-letter.ts'
-import { ObjectEncoder, PayloadSpans } from './encode.ts'
-import { LineRuns } from './line-runs.ts'
+import type { Lines } from './lines.ts'
 import { objectName } from './object-name.ts'
+import { OpenObject } from './open-object.ts'
 import type { Parking } from './parking.ts'
 import { putUntilStored, type Trouble } from './patience.ts'
 import type { ByteBudget, Turn } from './turn.ts'
@@ -31,6 +31,8 @@ export interface DeliveryContext {
   turn: Turn
   /** `createCompressor`: work of other threads, as little under this one's control as the disk. */
   compress: (compression: Compression) => Compressor
+  /** Makes the lines, for whoever's turn it is. */
+  lines: Lines
   /** Memory for lines before they are compressed. */
   chunks: ChunkPool
   /** The bytes of finished objects that are being put or wait for another try. */
@@ -68,21 +70,11 @@ export async function deliver(
   }
 }
 
-/** An object in the making, with what its name needs. */
-interface OpenObject {
-  encoder: ObjectEncoder
-  runs: LineRuns
-  partition: { source: string; receivedAtMs: number }
-  /** Its number among the objects of its source and hour. */
-  part: number
-}
-
 class Delivery {
   readonly #path: string
   readonly #file: OpenFile
   readonly #context: DeliveryContext
   readonly #onTrouble: (trouble: Trouble) => void
-  readonly #spans = new PayloadSpans()
   /** By source and hour. A segment of a few seconds has one, or two around a full hour, for each source. */
   readonly #open = new Map<string, OpenObject>()
   readonly #stored: LedgerObject[] = []
@@ -118,87 +110,89 @@ class Delivery {
   }
 
   async #deliverPieces(header: SegmentHeader): Promise<boolean> {
-    const prefix = receiptPrefix(header)
+    this.#context.lines.begin(receiptPrefix(header))
     for await (const piece of readPieces(this.#file)) {
       if (piece.kind !== 'frame') {
         await this.#setAside(piece.offset, piece.bytes)
       } else if (piece.header.kind === 'records') {
-        let place = piece.header.firstRecord
-        for (const record of readRecords(piece.body)) {
-          if (!(await this.#encode(header, prefix, place, record))) return false
-          place += 1
-        }
+        if (!(await this.#encode(header, piece.body, piece.header.firstRecord))) return false
       }
     }
-    for (const object of this.#open.values()) {
-      if (!(await this.#finish(header, object))) return false
+    for (const [key, object] of this.#open) {
+      if (!(await this.#finish(header, key, object))) return false
     }
     return true
   }
 
-  async #encode(header: SegmentHeader, prefix: string, place: number, record: StoredRecord): Promise<boolean> {
-    const receipt = prefix + place
-    const misfit = this.#spans.of(record)
-    if (misfit !== undefined) {
-      await this.#bury(receipt, place, record, misfit)
-      return true
+  /** Makes the lines of a frame's records, and objects of them. False when told to stop. */
+  async #encode(header: SegmentHeader, frame: Buffer, firstRecord: number): Promise<boolean> {
+    const { lines } = this.#context
+    lines.load(frame, 0, firstRecord, 0)
+    /** Of the records that are being encoded: their first, and the source and hour of their object. */
+    let group: { first: StoredRecord; key: string } | undefined
+    for (;;) {
+      const begun = group === undefined ? undefined : this.#open.get(group.key)
+      const status = lines.run(begun?.encoder.bytes ?? 0, header.objectBytesMax)
+      this.#bytes += lines.recordBytes
+      if (group !== undefined && lines.output.length > 0) {
+        const object = begun ?? this.#openObject(header, group)
+        await object.add(lines)
+        if (status === 'long_payload') await object.addLong(lines, frame)
+        if (object.encoder.bytes >= header.objectBytesMax) {
+          const { position, place, index } = lines
+          if (!(await this.#finish(header, group.key, object))) return false
+          // Others had their turn meanwhile: the frame is this delivery's own, the memory for lines is not.
+          lines.begin(receiptPrefix(header))
+          lines.load(frame, position, place, index)
+          group = undefined
+          continue
+        }
+      }
+      if (status === 'frame_done') return true
+      if (status === 'new_group') {
+        const first = readRecord(frame, lines.position)
+        group = { first, key: `${first.source}/${Math.floor(first.receivedAtMs / HOUR_MS)}` }
+        lines.group(first)
+      } else if (status === 'misfit') {
+        const { position, place } = lines
+        const record = readRecord(frame, position)
+        await this.#bury(receiptPrefix(header) + place, place, record)
+        lines.load(frame, position + recordBytes(record), place + 1, 0)
+        group = undefined
+      }
     }
-    this.#bytes += recordBytes(record)
-    const { spans, version } = this.#spans
-    if (spans.count === 0) return true
-    let lines = 0
-    const key = `${record.source}/${Math.floor(record.receivedAtMs / HOUR_MS)}`
-    let object = this.#objectFor(key, header, record)
-    object.encoder.begin(receipt, record, version)
-    for (let index = 0; index < spans.count; index++) {
-      const start = spans.starts[index] as number
-      const end = spans.ends[index] as number
-      while (!object.encoder.line(index, start, end)) await object.encoder.flush()
-      lines += 1
-      if (object.encoder.bytes < header.objectBytesMax) continue
-      // `finish` gives the turn away: the frame and its spans are this delivery's own, so that they stay as they are.
-      this.#open.delete(key)
-      object.runs.add(place, lines)
-      lines = 0
-      if (!(await this.#finish(header, object))) return false
-      object = this.#objectFor(key, header, record)
-      object.encoder.begin(receipt, record, version)
-    }
-    if (lines > 0) object.runs.add(place, lines)
-    return true
   }
 
   /** Sets a record aside that can't be encoded now or ever. */
-  async #bury(receipt: string, place: number, record: StoredRecord, reason: string): Promise<void> {
-    const { platform, observe } = this.#context
+  async #bury(receipt: string, place: number, record: StoredRecord): Promise<void> {
+    const { platform, observe, lines } = this.#context
+    const reason = lines.misfit(record) ?? 'its lines can not be made'
     await bury(platform.files, this.#path, receipt, record, reason, platform.clock.nowMs())
     this.#letters.push({ place, payloads: record.payloads, bytes: recordBytes(record), reason })
     observe({ kind: 'dead-letter', receipt, payloads: record.payloads, reason })
   }
 
-  #objectFor(key: string, header: SegmentHeader, record: StoredRecord): OpenObject {
-    let object = this.#open.get(key)
-    if (!object) {
-      const encoder = new ObjectEncoder(this.#context.compress(header.compression), this.#context.chunks)
-      const part = this.#parts.get(key) ?? 0
-      const partition = { source: record.source, receivedAtMs: record.receivedAtMs }
-      object = { encoder, runs: new LineRuns(), partition, part }
-      this.#parts.set(key, part + 1)
-      this.#open.set(key, object)
-    }
+  #openObject(header: SegmentHeader, { first, key }: { first: StoredRecord; key: string }): OpenObject {
+    const { compress, chunks } = this.#context
+    const { source, receivedAtMs } = first
+    const object = new OpenObject({ source, receivedAtMs }, compress(header.compression), chunks)
+    this.#open.set(key, object)
     return object
   }
 
   /** Ends an object and puts it until it is stored; others encode meanwhile. False when told to stop. */
-  async #finish(header: SegmentHeader, { encoder, runs, partition, part }: OpenObject): Promise<boolean> {
-    if (encoder.payloads === 0) return true
+  async #finish(header: SegmentHeader, key: string, object: OpenObject): Promise<boolean> {
+    this.#open.delete(key)
+    const { encoder, partition } = object
     const { body, sha256 } = await encoder.end()
+    const part = this.#parts.get(key) ?? 0
+    this.#parts.set(key, part + 1)
     const name = objectName(header, partition, part)
     const { bodies, turn, destination, parking, platform, signal } = this.#context
     await bodies.take(body.length)
     this.#leaveTurn()
     try {
-      const object: OutgoingObject = {
+      const outgoing: OutgoingObject = {
         name,
         body,
         sha256,
@@ -207,12 +201,12 @@ class Delivery {
       }
       const { clock, random } = platform
       const patience = { clock, random, destination, parking, signal, onTrouble: this.#onTrouble }
-      if (!(await putUntilStored(object, patience))) return false
+      if (!(await putUntilStored(outgoing, patience))) return false
     } finally {
       bodies.give(body.length)
     }
     const { length: bytes } = body
-    this.#stored.push({ name, bytes, sha256: hex(sha256), lines: encoder.payloads, runs: runs.list() })
+    this.#stored.push({ name, bytes, sha256: hex(sha256), lines: encoder.payloads, runs: object.runs() })
     this.#payloads += encoder.payloads
     this.#leaveTurn = await turn.take()
     return true

@@ -7,6 +7,7 @@ import { ChunkPool } from './chunk-pool.ts'
 import { createCompressor } from './compressor.ts'
 import { type DeliveryContext, deliver } from './deliver.ts'
 import { CHUNK_BYTES } from './encode.ts'
+import { Lines } from './lines.ts'
 import type { JobMessage, ThreadMessage, ThreadStart } from './messages.ts'
 import { Parking } from './parking.ts'
 import { ByteBudget, Turn } from './turn.ts'
@@ -19,6 +20,7 @@ const context: DeliveryContext = {
   destination: openPlace(start.place, systemPlatform, process.env),
   turn: new Turn(),
   compress: createCompressor,
+  lines: new Lines(),
   // Two for each object being encoded; more than one at a time only around a full hour or with many sources.
   chunks: new ChunkPool(CHUNK_BYTES, 8),
   parking: new Parking(systemPlatform.clock),

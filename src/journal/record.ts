@@ -37,7 +37,7 @@ export function writeRecord(into: Buffer, position: number, record: NewRecord): 
   into.writeUInt32LE(record.body.length, position)
   into.writeUInt32LE(record.payloads, position + 4)
   into.writeDoubleLE(record.receivedAtMs, position + 8)
-  into.writeUInt8(KINDS.indexOf(record.kind), position + 16)
+  into.writeUInt8(kindNumber(record.kind), position + 16)
   into.writeUInt8(source.length, position + 17)
   into.writeUInt16LE(record.note === undefined ? 0 : record.note.length, position + 18)
   into.writeUInt32LE(0, position + 20)
@@ -51,26 +51,37 @@ export function writeRecord(into: Buffer, position: number, record: NewRecord): 
   return bodyAt + record.body.length
 }
 
+/** The number that stands for a kind. */
+export function kindNumber(kind: RecordKind): number {
+  return KINDS.indexOf(kind)
+}
+
 /** Yields the records of a frame's body, in order. The frame's CRC held, so that a misfit is a bug: it throws. */
 export function* readRecords(frameBody: Buffer): Generator<StoredRecord> {
   let position = 0
   while (position < frameBody.length) {
-    const bodyLength = frameBody.readUInt32LE(position)
-    const kind = KINDS[frameBody.readUInt8(position + 16)]
-    const sourceAt = position + RECORD_HEADER_BYTES
-    const noteAt = sourceAt + frameBody.readUInt8(position + 17)
-    const bodyAt = noteAt + frameBody.readUInt16LE(position + 18)
-    const end = bodyAt + bodyLength
-    if (kind === undefined || end > frameBody.length) throw new Error(`a record at ${position} does not fit its frame`)
-    yield {
-      kind,
-      payloads: frameBody.readUInt32LE(position + 4),
-      receivedAtMs: frameBody.readDoubleLE(position + 8),
-      source: frameBody.toString('utf8', sourceAt, noteAt),
-      ...(noteAt === bodyAt ? {} : { note: frameBody.subarray(noteAt, bodyAt) }),
-      body: frameBody.subarray(bodyAt, end),
-    }
-    position = end
+    const record = readRecord(frameBody, position)
+    yield record
+    position += recordBytes(record)
+  }
+}
+
+/** The record at `position` of a frame's body. */
+export function readRecord(frameBody: Buffer, position: number): StoredRecord {
+  const bodyLength = frameBody.readUInt32LE(position)
+  const kind = KINDS[frameBody.readUInt8(position + 16)]
+  const sourceAt = position + RECORD_HEADER_BYTES
+  const noteAt = sourceAt + frameBody.readUInt8(position + 17)
+  const bodyAt = noteAt + frameBody.readUInt16LE(position + 18)
+  const end = bodyAt + bodyLength
+  if (kind === undefined || end > frameBody.length) throw new Error(`a record at ${position} does not fit its frame`)
+  return {
+    kind,
+    payloads: frameBody.readUInt32LE(position + 4),
+    receivedAtMs: frameBody.readDoubleLE(position + 8),
+    source: frameBody.toString('utf8', sourceAt, noteAt),
+    ...(noteAt === bodyAt ? {} : { note: frameBody.subarray(noteAt, bodyAt) }),
+    body: frameBody.subarray(bodyAt, end),
   }
 }
 

@@ -4,6 +4,7 @@ import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
 import { createCompressor } from '../../src/delivery/compressor.ts'
 import { type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
 import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
+import { Lines } from '../../src/delivery/lines.ts'
 import { Parking } from '../../src/delivery/parking.ts'
 import type { Trouble } from '../../src/delivery/patience.ts'
 import { ByteBudget, Turn } from '../../src/delivery/turn.ts'
@@ -67,6 +68,7 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
     platform,
     destination,
     turn: new Turn(),
+    lines: new Lines(),
     compress: createCompressor,
     chunks: new ChunkPool(CHUNK_BYTES, 2),
     bodies: new ByteBudget(bodyBytesMax),

@@ -1,0 +1,243 @@
+/**
+ * A frame's records to lines of objects: the quick half of `lines.ts`, compiled to WebAssembly for its 16-byte instructions.
+ * `run` goes on until its owner has something to do, says what in `state`, and is called again.
+ */
+
+import { count, endOf, findSpans, placeTable, startOf, versionEnd, versionStart } from './spans'
+
+/** What its owner and `run` tell each other, a u32 each; the numbers are their places in `FIELDS` of `lines.ts`. */
+export const state: usize = memory.data(64)
+const POSITION = 0
+const FRAME_END = 4
+const PLACE = 8
+const INDEX = 12
+const OBJECT_BYTES = 16
+const OBJECT_BYTES_MAX = 20
+const OUTPUT_BYTES = 24
+const TALLIES = 28
+const RECORD_BYTES = 32
+const LONG_START = 36
+const LONG_END = 40
+
+/** Why `run` came back; their places in `STATUSES` of `lines.ts`. */
+const FRAME_DONE = 0
+const OUTPUT_FULL = 1
+const OBJECT_FULL = 2
+const NEW_GROUP = 3
+const MISFIT = 4
+const LONG_PAYLOAD = 5
+
+/** Texts that many lines share, each a length (u32) and then its bytes. */
+export const prefix: usize = memory.data(256)
+export const received: usize = memory.data(256)
+export const sourceName: usize = memory.data(260)
+export const sourceText: usize = memory.data(2048)
+/** Of the group, as the journal has it. */
+export const receivedAtMs: usize = memory.data(8)
+
+/** What comes before the index and after it, made once for each record. */
+const head: usize = memory.data(512)
+const middle: usize = memory.data(12_288)
+let headBytes: usize = 0
+let middleBytes: usize = 0
+
+/** The longest version: what intake takes is far shorter. */
+const VERSION_BYTES_MAX: usize = 8192
+/** Digits of an index, what closes a line, and what a copy of 16 bytes a time writes too much. */
+const LINE_ROOM_BYTES: usize = 48
+
+const RECORD_HEADER_BYTES = 24
+
+let output: usize = 0
+let outputMax: usize = 0
+let tallies: usize = 0
+let talliesMax: u32 = 0
+/** The record whose spans are in the table; 0 for none. */
+let found: usize = 0
+
+/** Says where things are. A tally is the number of lines of a record, a u32. */
+export function place(spans: usize, spansMax: i32, tallyTable: usize, tallyMax: u32, out: usize, outMax: usize): void {
+  placeTable(spans, spansMax)
+  tallies = tallyTable
+  talliesMax = tallyMax
+  output = out
+  outputMax = outMax
+}
+
+/** The frame in memory is another one. */
+export function forget(): void {
+  found = 0
+}
+
+/** How many payloads the body at `[from, to)` holds; -1 when it isn't of its kind. */
+export function countPayloads(kind: u32, from: usize, to: usize): i32 {
+  found = 0
+  return findSpans(kind, from, to) ? count : -1
+}
+
+/** Writes lines of the group's records to the output. */
+export function run(): u32 {
+  let record: usize = load<u32>(state, POSITION)
+  const frameEnd: usize = load<u32>(state, FRAME_END)
+  const objectBytesMax = load<u32>(state, OBJECT_BYTES_MAX)
+  let objectBytes = load<u32>(state, OBJECT_BYTES)
+  let index = load<i32>(state, INDEX)
+  let place = load<u32>(state, PLACE)
+  let tally: u32 = 0
+  let recordBytes: u32 = 0
+  let out = output
+  const outEnd = output + outputMax
+  let status: u32 = FRAME_DONE
+  while (record < frameEnd) {
+    if (tally == talliesMax) {
+      status = OUTPUT_FULL
+      break
+    }
+    const noteAt = record + RECORD_HEADER_BYTES + <usize>load<u8>(record, 17)
+    const body = noteAt + <usize>load<u16>(record, 18)
+    const end = body + <usize>load<u32>(record)
+    if (found != record) {
+      if (!isOfGroup(record)) {
+        status = NEW_GROUP
+        break
+      }
+      if (!findSpans(load<u8>(record, 16), body, end) || <u32>count != load<u32>(record, 4) || !begin(place)) {
+        status = MISFIT
+        break
+      }
+      found = record
+    }
+    const first = index
+    while (index < count) {
+      const start = startOf(index)
+      const bytes = endOf(index) - start
+      const needed = headBytes + middleBytes + bytes + LINE_ROOM_BYTES
+      if (out + needed > outEnd) {
+        status = needed > outputMax ? LONG_PAYLOAD : OUTPUT_FULL
+        break
+      }
+      const lineAt = out
+      copy(out, head, headBytes)
+      out = digits(out + headBytes, index)
+      copy(out, middle, middleBytes)
+      out += middleBytes
+      copyFlat(out, start, bytes)
+      out += bytes
+      // A closing brace and a line feed.
+      store<u16>(out, 0x0a7d)
+      out += 2
+      objectBytes += <u32>(out - lineAt)
+      index++
+      if (objectBytes >= objectBytesMax) {
+        status = OBJECT_FULL
+        break
+      }
+    }
+    store<u32>(tallies + ((<usize>tally) << 2), <u32>(index - first))
+    tally++
+    if (index < count) {
+      if (status == LONG_PAYLOAD && out == output) out = beginLong(index)
+      else if (status == LONG_PAYLOAD) status = OUTPUT_FULL
+      break
+    }
+    recordBytes += <u32>(end - record)
+    record = end
+    place++
+    index = 0
+    found = 0
+    if (status == OBJECT_FULL) break
+  }
+  store<u32>(state, <u32>record, POSITION)
+  store<u32>(state, place, PLACE)
+  store<u32>(state, index, INDEX)
+  store<u32>(state, objectBytes, OBJECT_BYTES)
+  store<u32>(state, <u32>(out - output), OUTPUT_BYTES)
+  store<u32>(state, tally, TALLIES)
+  store<u32>(state, recordBytes, RECORD_BYTES)
+  return status
+}
+
+/** What comes before a payload that is longer than the output; its owner copies the payload and closes the line. */
+function beginLong(index: i32): usize {
+  copy(output, head, headBytes)
+  const out = digits(output + headBytes, index)
+  copy(out, middle, middleBytes)
+  store<u32>(state, <u32>startOf(index), LONG_START)
+  store<u32>(state, <u32>endOf(index), LONG_END)
+  return out + middleBytes
+}
+
+/** Whether a record came in the group's millisecond and from its source. */
+function isOfGroup(record: usize): bool {
+  if (load<u64>(record, 8) != load<u64>(receivedAtMs)) return false
+  const bytes = <u32>load<u8>(record, 17)
+  return bytes == load<u32>(sourceName) && memory.compare(record + RECORD_HEADER_BYTES, sourceName + 4, bytes) == 0
+}
+
+/** Makes what the lines of the record at `place` of its segment share. */
+function begin(place: u32): bool {
+  const versionBytes = versionEnd - versionStart
+  if (versionBytes > VERSION_BYTES_MAX) return false
+  let out = head
+  out = text(out, prefix)
+  out = digits(out, place)
+  // `","index":`
+  store<u64>(out, 0x7865646e69222c22)
+  store<u16>(out, 0x3a22, 8)
+  headBytes = out + 10 - head
+  out = text(middle, received)
+  if (versionBytes == 0) {
+    // null
+    store<u32>(out, 0x6c6c756e)
+    out += 4
+  } else {
+    copy(out, versionStart, versionBytes)
+    out += versionBytes
+  }
+  out = text(out, sourceText)
+  middleBytes = out - middle
+  return true
+}
+
+/** Copies one of the shared texts; returns the address behind it. */
+function text(to: usize, from: usize): usize {
+  const bytes = <usize>load<u32>(from)
+  copy(to, from + 4, bytes)
+  return to + bytes
+}
+
+/** Copies `bytes` bytes, and up to 15 more. */
+function copy(to: usize, from: usize, bytes: usize): void {
+  const end = to + bytes
+  while (to < end) {
+    v128.store(to, v128.load(from))
+    to += 16
+    from += 16
+  }
+}
+
+/** The same with a space for each CR and LF: in valid JSON they are never in a string. */
+function copyFlat(to: usize, from: usize, bytes: usize): void {
+  const end = to + bytes
+  while (to < end) {
+    const source = v128.load(from)
+    const breaks = v128.or(i8x16.eq(source, i8x16.splat(0x0a)), i8x16.eq(source, i8x16.splat(0x0d)))
+    v128.store(to, v128.bitselect(i8x16.splat(0x20), source, breaks))
+    to += 16
+    from += 16
+  }
+}
+
+/** Writes a whole number in decimal; returns the address behind it. */
+function digits(to: usize, value: u32): usize {
+  let end = to + 1
+  for (let rest = value; rest >= 10; rest /= 10) end++
+  let at = end
+  let rest = value
+  do {
+    at--
+    store<u8>(at, 0x30 + (rest % 10))
+    rest /= 10
+  } while (rest != 0)
+  return end
+}

@@ -1,0 +1,64 @@
+/** An object in the making, with what its name and its line in the ledger need. */
+
+import type { ChunkPool } from './chunk-pool.ts'
+import type { Compressor } from './compressor.ts'
+import { ObjectEncoder } from './encode.ts'
+import { LineRuns } from './line-runs.ts'
+import type { Lines } from './lines.ts'
+
+const CLOSE = Buffer.from('}\n')
+const CR = 0x0d
+const LF = 0x0a
+const SPACE = 0x20
+
+/** An object of one source and hour. */
+export class OpenObject {
+  readonly partition: { source: string; receivedAtMs: number }
+  readonly encoder: ObjectEncoder
+  readonly #runs = new LineRuns()
+  /** Lines of the record at `#place`, which is not at its end. */
+  #begun = 0
+  #place = 0
+
+  constructor(partition: { source: string; receivedAtMs: number }, compressor: Compressor, chunks: ChunkPool) {
+    this.partition = partition
+    this.encoder = new ObjectEncoder(compressor, chunks)
+  }
+
+  /** Adds what the last run made. */
+  async add(lines: Lines): Promise<void> {
+    const { tallies, firstPlace, place } = lines
+    let sum = 0
+    for (let nth = 0; nth < tallies; nth++) {
+      const tally = lines.tally(nth)
+      sum += tally
+      this.#begun += tally
+      this.#place = firstPlace + nth
+      if (this.#place < place) this.#endRecord()
+    }
+    await this.encoder.add(lines.output, sum)
+  }
+
+  /** Adds the payload that the last run only began a line for, and ends the line. */
+  async addLong(lines: Lines, frame: Buffer): Promise<void> {
+    const { start, end } = lines.longPayload
+    const payload = Buffer.from(frame.subarray(start, end))
+    // In valid JSON they are never in a string.
+    for (let i = 0; i < payload.length; i++) if (payload[i] === LF || payload[i] === CR) payload[i] = SPACE
+    await this.encoder.add(payload, 0)
+    await this.encoder.add(CLOSE, 1)
+    this.#begun += 1
+    lines.closeLong()
+  }
+
+  /** Which records its lines belong to, once it is done. */
+  runs() {
+    this.#endRecord()
+    return this.#runs.list()
+  }
+
+  #endRecord(): void {
+    if (this.#begun > 0) this.#runs.add(this.#place, this.#begun)
+    this.#begun = 0
+  }
+}
