@@ -59,6 +59,9 @@ const roomRules = Object.entries(rooms).map(([room, { mayImport, why }]) => ({
 /** Where the program begins, and where a delivery thread does. */
 const entries = ['^src/cli\\.ts$', '^src/delivery/thread\\.ts$']
 
+/** AssemblyScript: what runs is what `npm run wasm` makes of it. */
+const assembly = '^src/[^/]+/assembly/'
+
 module.exports = {
   forbidden: [
     ...roomRules,
@@ -102,7 +105,21 @@ module.exports = {
       comment: 'What neither the command nor a delivery thread reaches is dead: wire it in or delete it.',
       severity: 'error',
       from: { path: entries },
-      to: { path: '^src/', pathNot: entries, reachable: false },
+      to: { path: '^src/', pathNot: [...entries, assembly], reachable: false },
+    },
+    {
+      name: 'only-compiled',
+      comment: 'AssemblyScript looks like TypeScript and is none: its numbers have other types, and wrap.',
+      severity: 'error',
+      from: { pathNot: assembly },
+      to: { path: assembly },
+    },
+    {
+      name: 'assembly-stays-within',
+      comment: 'What is compiled to WebAssembly can’t use what is not.',
+      severity: 'error',
+      from: { path: assembly },
+      to: { pathNot: assembly },
     },
     {
       name: 'production-packages-only',

@@ -134,7 +134,8 @@ class Delivery {
       const begun = group === undefined ? undefined : this.#open.get(group.key)
       const status = lines.run(begun?.encoder.bytes ?? 0, header.objectBytesMax)
       this.#bytes += lines.recordBytes
-      if (group !== undefined && lines.output.length > 0) {
+      // An object hears of a run without a line, too: the record of a long payload may have ended in it.
+      if (group !== undefined && (begun !== undefined || lines.output.length > 0)) {
         const object = begun ?? this.#openObject(header, group)
         await object.add(lines)
         if (status === 'long_payload') await object.addLong(lines, frame)

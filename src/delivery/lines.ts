@@ -61,11 +61,10 @@ interface Exports {
   state: WebAssembly.Global
   prefix: WebAssembly.Global
   received: WebAssembly.Global
-  sourceName: WebAssembly.Global
   sourceText: WebAssembly.Global
-  receivedAtMs: WebAssembly.Global
   place(spans: number, spansMax: number, tallies: number, talliesMax: number, output: number, outputMax: number): void
   forget(): void
+  group(): void
   countPayloads(kind: number, from: number, to: number): number
   run(): number
 }
@@ -105,16 +104,13 @@ export class Lines {
     this.#exports.forget()
     this.#state[FIELDS.frameEnd] = FRAME_AT + frame.length
     this.#goTo(position, place, index)
-    // No record came in this moment.
-    this.#bytes.writeDoubleLE(Number.NaN, this.#exports.receivedAtMs.value)
   }
 
   /** The next records are those of the millisecond and the source of `record`, which is the one at `position`. */
   group({ receivedAtMs, source }: StoredRecord): void {
-    const { received, sourceName, sourceText, receivedAtMs: at } = this.#exports
-    this.#bytes.writeDoubleLE(receivedAtMs, at.value)
+    const { received, sourceText } = this.#exports
+    this.#exports.group()
     this.#text(received, `,"received_at":"${new Date(receivedAtMs).toISOString()}","version":`)
-    this.#text(sourceName, source)
     this.#text(sourceText, `,"source":${JSON.stringify(source)},"payload":`)
   }
 

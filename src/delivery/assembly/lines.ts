@@ -30,10 +30,10 @@ const LONG_PAYLOAD = 5
 /** Texts that many lines share, each a length (u32) and then its bytes. */
 export const prefix: usize = memory.data(256)
 export const received: usize = memory.data(256)
-export const sourceName: usize = memory.data(260)
 export const sourceText: usize = memory.data(2048)
-/** Of the group, as the journal has it. */
-export const receivedAtMs: usize = memory.data(8)
+/** Of the group, as the journal has them; the name is a length (u32) and then its bytes. */
+const sourceName: usize = memory.data(260)
+const receivedAtMs: usize = memory.data(8, 8)
 
 /** What comes before the index and after it, made once for each record. */
 const head: usize = memory.data(512)
@@ -67,6 +67,17 @@ export function place(spans: usize, spansMax: i32, tallyTable: usize, tallyMax: 
 /** The frame in memory is another one. */
 export function forget(): void {
   found = 0
+  // No record came in this moment.
+  store<f64>(receivedAtMs, NaN)
+}
+
+/** The next records are those of the millisecond and the source of the next one. */
+export function group(): void {
+  const record: usize = load<u32>(state, POSITION)
+  const bytes = <u32>load<u8>(record, 17)
+  store<u64>(receivedAtMs, load<u64>(record, 8))
+  store<u32>(sourceName, bytes)
+  memory.copy(sourceName + 4, record + RECORD_HEADER_BYTES, bytes)
 }
 
 /** How many payloads the body at `[from, to)` holds; -1 when it isn't of its kind. */
@@ -95,9 +106,11 @@ export function run(): u32 {
     }
     const noteAt = record + RECORD_HEADER_BYTES + <usize>load<u8>(record, 17)
     const body = noteAt + <usize>load<u16>(record, 18)
-    const end = body + <usize>load<u32>(record)
+    const bodyBytes = <usize>load<u32>(record)
+    const end = body + bodyBytes
     if (found != record) {
-      if (!isOfGroup(record)) {
+      // One that does not fit its frame is a bug, which its owner finds when it reads it.
+      if (body > frameEnd || bodyBytes > frameEnd - body || !isOfGroup(record)) {
         status = NEW_GROUP
         break
       }

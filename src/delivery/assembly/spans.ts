@@ -32,11 +32,21 @@ const KIND_COLLECTION = 0
 const KIND_ARRAY = 2
 const KIND_LINES = 3
 
-/** Finds the payloads of a body of `kind` (its place in the journal's list of kinds). False when it isn't such a body. */
+/**
+ * Finds the payloads of a body of `kind` (its place in the journal's list of kinds). False when it isn't such a body, or has
+ * more of them than the table holds.
+ */
 export function findSpans(kind: u32, from: usize, to: usize): bool {
   count = 0
   versionStart = versionEnd = 0
-  if (kind == KIND_LINES) return lines(from, to)
+  return isOfKind(kind, from, to) && count <= countMax
+}
+
+function isOfKind(kind: u32, from: usize, to: usize): bool {
+  if (kind == KIND_LINES) {
+    lines(from, to)
+    return true
+  }
   const start = spaceEnd(from)
   if (kind == KIND_ARRAY) return load<u8>(start) == ARRAY && containerEnd(start + 1, to, true) != 0
   if (kind == KIND_COLLECTION) return load<u8>(start) == OBJECT && members(start + 1, to)
@@ -74,7 +84,7 @@ function members(i: usize, to: usize): bool {
 }
 
 /** Each line that holds more than white space. */
-function lines(from: usize, to: usize): bool {
+function lines(from: usize, to: usize): void {
   let start = from
   for (let i = from; i < to; i += 16) {
     let feeds = i8x16.bitmask(i8x16.eq(v128.load(i), i8x16.splat(0x0a)))
@@ -87,10 +97,12 @@ function lines(from: usize, to: usize): bool {
     }
   }
   add(start, to)
-  return count <= countMax
 }
 
-/** Adds a span without the white space around it, unless that is all there is. */
+/**
+ * Adds a span without the white space around it, unless that is all there is. Those that the table has no room for are only
+ * counted: of two members named `data` the first may be as long as it likes.
+ */
 function add(start: usize, end: usize): void {
   while (start < end && load<u8>(start) <= 0x20) start++
   if (start == end) return
@@ -104,8 +116,8 @@ function add(start: usize, end: usize): void {
 }
 
 /**
- * The index after the bracket that closes the container whose content starts at `i`, 0 when none does or the table is full;
- * with `adding`, what stands between its commas is added.
+ * The index after the bracket that closes the container whose content starts at `i`, 0 when none does; with `adding`, what
+ * stands between its commas is added.
  */
 function containerEnd(i: usize, to: usize, adding: bool): usize {
   let start = i
@@ -126,7 +138,7 @@ function containerEnd(i: usize, to: usize, adding: bool): usize {
       quotes &= ~escaped
     }
     const strings = prefixXor(quotes) ^ inString
-    inString = <u64>((<i64>strings) >> 63)
+    inString = <u64>(<i64>strings >> 63)
     // With this bit set, both kinds of bracket are the same.
     const bit = i8x16.splat(0x20)
     const a2 = v128.or(a, bit)
@@ -155,7 +167,7 @@ function containerEnd(i: usize, to: usize, adding: bool): usize {
           const end = i + <usize>at
           if (end >= to) return 0
           if (adding) add(start, end)
-          return count <= countMax ? end + 1 : 0
+          return end + 1
         }
         depth--
       } else if (depth == 0 && adding) {
@@ -170,8 +182,8 @@ function containerEnd(i: usize, to: usize, adding: bool): usize {
 
 /** A bit for each of 64 bytes that equals `wanted`. */
 function equal(a: v128, b: v128, c: v128, d: v128, wanted: v128): u64 {
-  const low = <u32>i8x16.bitmask(i8x16.eq(a, wanted)) | (<u32>i8x16.bitmask(i8x16.eq(b, wanted)) << 16)
-  const high = <u32>i8x16.bitmask(i8x16.eq(c, wanted)) | (<u32>i8x16.bitmask(i8x16.eq(d, wanted)) << 16)
+  const low = <u32>i8x16.bitmask(i8x16.eq(a, wanted)) | ((<u32>i8x16.bitmask(i8x16.eq(b, wanted))) << 16)
+  const high = <u32>i8x16.bitmask(i8x16.eq(c, wanted)) | ((<u32>i8x16.bitmask(i8x16.eq(d, wanted))) << 16)
   return <u64>low | ((<u64>high) << 32)
 }
 

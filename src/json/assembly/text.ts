@@ -33,8 +33,7 @@ export function escapeLength(i: usize): usize {
     return isHexes ? 6 : 0
   }
   // " \ / b f n r t
-  const isEscape =
-    c == 0x22 || c == 0x5c || c == 0x2f || c == 0x62 || c == 0x66 || c == 0x6e || c == 0x72 || c == 0x74
+  const isEscape = c == 0x22 || c == 0x5c || c == 0x2f || c == 0x62 || c == 0x66 || c == 0x6e || c == 0x72 || c == 0x74
   return isEscape ? 2 : 0
 }
 
