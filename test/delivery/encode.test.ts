@@ -2,34 +2,21 @@
 
 import { describe, expect, test } from 'bun:test'
 import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
-import { createCompressor } from '../../src/delivery/compressor.ts'
-import { CHUNK_BYTES, ObjectEncoder, PayloadSpans } from '../../src/delivery/encode.ts'
-import type { RecordKind } from '../../src/journal/journal.ts'
-import type { StoredRecord } from '../../src/journal/record.ts'
+import { CHUNK_BYTES, ObjectEncoder } from '../../src/delivery/encode.ts'
+import { Lines } from '../../src/delivery/lines.ts'
+import type { NewRecord } from '../../src/journal/journal.ts'
 import { quiet, SeededRandom } from '../memory-platform.ts'
+import * as linesOf from './lines-of.ts'
+import { RECEIVED_AT_MS, recordOf } from './lines-of.ts'
 
 const HOUR_MS = 3_600_000
-const RECEIVED_AT_MS = Date.UTC(2026, 10, 21, 1, 30, 15, 7)
-
-function recordOf(kind: RecordKind, body: string, payloads: number, source = 'default'): StoredRecord {
-  return { kind, body: Buffer.from(body), payloads, receivedAtMs: RECEIVED_AT_MS, source }
-}
 
 /** What an object holds after these records, as text. */
-async function encoded(records: readonly StoredRecord[]): Promise<string> {
-  const encoder = new ObjectEncoder(createCompressor('none'), new ChunkPool(CHUNK_BYTES, 8))
-  const found = new PayloadSpans()
-  for (const [place, record] of records.entries()) {
-    found.of(record)
-    encoder.begin(`n-0-1-t-${place}`, record, found.version)
-    for (let index = 0; index < found.spans.count; index++) {
-      const [start, end] = [found.spans.starts[index] as number, found.spans.ends[index] as number]
-      while (!encoder.line(index, start, end)) await encoder.flush()
-    }
-  }
-  const { body } = await encoder.end()
-  expect(encoder.bytes).toBe(body.length)
-  return Buffer.from(body).toString()
+async function encoded(records: readonly NewRecord[]): Promise<string> {
+  const { text, payloads, runs } = await linesOf.encoded([records])
+  expect(payloads).toBe(text.split('\n').length - 1)
+  expect(runs.reduce((sum, [, records = 0, each = 0, lines]) => sum + (lines ?? records * each), 0)).toBe(payloads)
+  return text
 }
 
 /** The line that a payload is expected to make. */
@@ -101,8 +88,10 @@ describe('an array and lines', () => {
   })
 
   test('that do not hold what intake counted are told apart', () => {
-    const misfit = new PayloadSpans().of(recordOf('array', '[1,2]', 3))
-    expect(misfit).toBe('the array holds 2 payloads where intake counted 3')
+    const lines = new Lines()
+    expect(lines.misfit(recordOf('array', '[1,2]', 3))).toBe('the array holds 2 payloads where intake counted 3')
+    expect(lines.misfit(recordOf('array', '[1,2', 2))).toBe('the body is not the array that intake saw')
+    expect(lines.misfit(recordOf('array', '[1,2]', 2))).toBeUndefined()
   })
 })
 
@@ -171,14 +160,13 @@ test('a chunk is not written to again while the compressor works on it', async (
     end: async () => ({ body: new Uint8Array(0), sha256: new Uint8Array(0) }),
   }
   const encoder = new ObjectEncoder(slow, new ChunkPool(CHUNK_BYTES, 8))
-  const record = recordOf('value', JSON.stringify('w'.repeat(100_000)), 1)
-  for (let place = 0; place < 40; place++) {
-    encoder.begin(`n-0-1-t-${place}`, record, Buffer.from('null'))
-    while (!encoder.line(0, 0, record.body.length)) await encoder.flush()
-  }
+  const piece = Buffer.alloc(60_000)
+  for (let nth = 0; nth < 70; nth++) await encoder.add(piece.fill(`${nth} `), 1)
   await encoder.end()
-  const lines = pieces.join('').trimEnd().split('\n')
-  expect(lines.map((line) => JSON.parse(line).receipt)).toEqual(Array.from({ length: 40 }, (_, i) => `n-0-1-t-${i}`))
+  const expected = Array.from({ length: 70 }, (_, nth) => Buffer.alloc(60_000, `${nth} `).toString())
+  expect(pieces.join('') === expected.join('')).toBe(true)
+  expect([encoder.payloads, encoder.bytes]).toEqual([70, 70 * 60_000])
+  expect(pieces.length).toBeGreaterThan(5)
 })
 
 test('each line has the time of its own record', async () => {
