@@ -13,7 +13,7 @@ export const RECEIPT_PREFIX = 'n-0-1-t-'
 export const RECEIVED_AT_MS = Date.UTC(2026, 10, 21, 1, 30, 15, 7)
 
 const LINE =
-  /^\{"receipt":"n-0-1-t-(\d+)","index":(\d+),"received_at":"[^"]*","version":.*?,"source":"default","payload":(.*)\}$/
+  /^\{"receipt":"n-0-1-t-(\d+)","index":(\d+),"received_at":"[^"]*","version":.*?,"source":"default","payload":(.*)\}$/s
 
 /** A record as intake hands it on. */
 export function recordOf(kind: RecordKind, body: string, payloads: number, source = 'default'): NewRecord {
