@@ -142,8 +142,13 @@ test('misfits are passed over wherever they are, and what is around them stays w
     { record: recordOf('value', ' ', 1), payloads: [] },
   ]
   for (const bad of broken) {
-    // Behind a broken body there may be what it lacks: a bracket, a quote, a member.
-    for (const next of [value(']'), value('"]'), value('}'), value('":[1]}'), array(['1'])]) {
+    // Behind a broken body there may be what it lacks: a bracket, a quote, a member. The next record's first byte is the
+    // length of its body: that of a bracket, too.
+    const nexts = [']', '"]', '}', '":[1]}', '0'.padEnd(0x5d), '0'.padEnd(0x7d), '0'.padEnd(0x22)].map((text) => ({
+      record: recordOf('value', text, 1),
+      payloads: [text.trim()],
+    }))
+    for (const next of nexts) {
       await expectLines([[bad], [value('1'), bad, next, bad, many, bad], [many, bad]])
     }
   }
