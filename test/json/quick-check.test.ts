@@ -216,15 +216,15 @@ describe('what the checker refuses is never told to be good', () => {
   test('damaged webhooks and damaged values', () => {
     const random = seeded(4)
     let refused = 0
-    for (let round = 0; round < 6000; round++) {
-      const text = round % 2 === 0 ? random.pick(examples).slice(0, 3000) : nearCollection(random)
+    for (let round = 0; round < 4000; round++) {
+      const text = round % 2 === 0 ? random.pick(examples).slice(0, 1500) : nearCollection(random)
       const bytes = encoder.encode(damage(random, text))
       if (!compare(bytes)) refused++
       // Bytes, not characters: also what is no UTF-8.
       bytes[random.below(bytes.length)] = random.below(256)
       compare(bytes)
     }
-    expect(refused).toBeGreaterThan(3000)
+    expect(refused).toBeGreaterThan(2000)
   })
 
   // biome-ignore format: a table
