@@ -184,12 +184,20 @@ class Delivery {
   /** Ends an object and puts it until it is stored; others encode meanwhile. False when told to stop. */
   async #finish(header: SegmentHeader, key: string, object: OpenObject): Promise<boolean> {
     this.#open.delete(key)
+    const isStored = await this.#put(header, key, object)
+    // Only now, with nothing in hand that holds the object's bytes: the next turn may be many objects away.
+    if (isStored) this.#leaveTurn = await this.#context.turn.take()
+    return isStored
+  }
+
+  /** Gives the turn away as soon as the object is encoded. */
+  async #put(header: SegmentHeader, key: string, object: OpenObject): Promise<boolean> {
     const { encoder, partition } = object
     const { body, sha256 } = await encoder.end()
     const part = this.#parts.get(key) ?? 0
     this.#parts.set(key, part + 1)
     const name = objectName(header, partition, part)
-    const { bodies, turn, destination, parking, platform, signal } = this.#context
+    const { bodies, destination, parking, platform, signal } = this.#context
     await bodies.take(body.length)
     this.#leaveTurn()
     try {
@@ -206,10 +214,8 @@ class Delivery {
     } finally {
       bodies.give(body.length)
     }
-    const { length: bytes } = body
-    this.#stored.push({ name, bytes, sha256: hex(sha256), lines: encoder.payloads, runs: object.runs() })
+    this.#stored.push({ name, bytes: body.length, sha256: hex(sha256), lines: encoder.payloads, runs: object.runs() })
     this.#payloads += encoder.payloads
-    this.#leaveTurn = await turn.take()
     return true
   }
 
