@@ -14,6 +14,7 @@ import type { Platform } from '../platform/platform.ts'
 import type { ChunkPool } from './chunk-pool.ts'
 import type { Compressor } from './compressor.ts'
 import { bury } from './dead-letter.ts'
+import type { Garbage } from './garbage.ts'
 import type { Lines } from './lines.ts'
 import { objectName } from './object-name.ts'
 import { OpenObject } from './open-object.ts'
@@ -37,6 +38,8 @@ export interface DeliveryContext {
   chunks: ChunkPool
   /** The bytes of finished objects that are being put or wait for another try. */
   bodies: ByteBudget
+  /** What stored objects leave behind. */
+  garbage: Garbage
   /** Where deliveries wait while the destination is parked. */
   parking: Parking
   observe: Observer
@@ -185,6 +188,7 @@ class Delivery {
   async #finish(header: SegmentHeader, key: string, object: OpenObject): Promise<boolean> {
     this.#open.delete(key)
     const isStored = await this.#put(header, key, object)
+    this.#context.garbage.add(this.#stored.at(-1)?.bytes ?? 0)
     // Only now, with nothing in hand that holds the object's bytes: the next turn may be many objects away.
     if (isStored) this.#leaveTurn = await this.#context.turn.take()
     return isStored

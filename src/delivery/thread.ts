@@ -7,6 +7,7 @@ import { ChunkPool } from './chunk-pool.ts'
 import { createCompressor } from './compressor.ts'
 import { type DeliveryContext, deliver } from './deliver.ts'
 import { CHUNK_BYTES } from './encode.ts'
+import { Garbage } from './garbage.ts'
 import { Lines } from './lines.ts'
 import type { JobMessage, ThreadMessage, ThreadStart } from './messages.ts'
 import { Parking } from './parking.ts'
@@ -25,6 +26,7 @@ const context: DeliveryContext = {
   chunks: new ChunkPool(CHUNK_BYTES, 8),
   parking: new Parking(systemPlatform.clock),
   bodies: new ByteBudget(start.bodyBytesMax),
+  garbage: new Garbage(() => Bun.gc(true)),
   observe: (event) => say({ kind: 'event', event }),
   // The thread is ended from outside; a delivery that is cut off is repeated after the next start.
   signal: new AbortController().signal,

@@ -4,6 +4,7 @@ import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
 import { createCompressor } from '../../src/delivery/compressor.ts'
 import { type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
 import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
+import { Garbage } from '../../src/delivery/garbage.ts'
 import { Lines } from '../../src/delivery/lines.ts'
 import { Parking } from '../../src/delivery/parking.ts'
 import type { Trouble } from '../../src/delivery/patience.ts'
@@ -69,6 +70,7 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
     destination,
     turn: new Turn(),
     lines: new Lines(),
+    garbage: new Garbage(() => {}),
     compress: createCompressor,
     chunks: new ChunkPool(CHUNK_BYTES, 2),
     bodies: new ByteBudget(bodyBytesMax),

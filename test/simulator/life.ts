@@ -4,6 +4,7 @@ import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
 import { type Compressor, createCompressor } from '../../src/delivery/compressor.ts'
 import { type Delivered, type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
 import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
+import { Garbage } from '../../src/delivery/garbage.ts'
 import { Lines } from '../../src/delivery/lines.ts'
 import { Parking } from '../../src/delivery/parking.ts'
 import { ByteBudget, Turn } from '../../src/delivery/turn.ts'
@@ -310,6 +311,7 @@ export class Life {
       destination: seams.destination?.(to) ?? to,
       turn: new Turn(),
       lines: new Lines(),
+      garbage: new Garbage(() => {}),
       compress: (compression) => inSimulatedTime(world, strand, createCompressor(compression)),
       chunks: new ChunkPool(CHUNK_BYTES, 8),
       bodies: new ByteBudget(this.#options.bodyBytesMax),
