@@ -1,7 +1,7 @@
 /** Lines come in pieces of any record and frame; whole objects of them are what a slow encoder makes, to the byte. */
 
 import { describe, expect, test } from 'bun:test'
-import { LineRuns, linesOf } from '../../src/delivery/line-runs.ts'
+import { LineRuns } from '../../src/delivery/line-runs.ts'
 import { Lines, RECORD_PAYLOADS_MAX } from '../../src/delivery/lines.ts'
 import { BODY_PAYLOADS_MAX } from '../../src/intake/shapes.ts'
 import type { NewRecord } from '../../src/journal/journal.ts'
@@ -98,7 +98,7 @@ describe('an output', () => {
 })
 
 describe('a payload that is longer than an output', () => {
-  const long = value(brokenText(200_000))
+  const long = value(brokenText(70_000))
 
   test('becomes a line, without the line breaks between its tokens', async () => {
     JSON.parse(long.payloads[0]!)
@@ -149,8 +149,9 @@ test('misfits are passed over wherever they are, and what is around them stays w
       payloads: [text.trim()],
     }))
     for (const next of nexts) {
-      await expectLines([[bad], [value('1'), bad, next, bad, many, bad], [many, bad]])
+      await expectLines([[bad], [value('1'), bad, next, bad], [next, bad, next]])
     }
+    await expectLines([[many, bad, many, bad], [many]])
   }
 })
 
@@ -194,15 +195,11 @@ test('milliseconds and sources in any order are told apart', async () => {
   await expectLines([samples, samples.slice(7), samples])
 })
 
-test('the most payloads that intake takes are the most that are found', async () => {
+test('the most payloads that intake takes are the most that are found', () => {
   expect(RECORD_PAYLOADS_MAX).toBe(BODY_PAYLOADS_MAX)
   const zeros = (count: number) => recordOf('array', `[${'0,'.repeat(count - 1)}0]`, count)
   expect(lines.misfit(zeros(RECORD_PAYLOADS_MAX))).toBeUndefined()
   expect(lines.misfit(zeros(RECORD_PAYLOADS_MAX + 1))).toBeDefined()
   const feeds = recordOf('lines', '0\n'.repeat(RECORD_PAYLOADS_MAX + 1), RECORD_PAYLOADS_MAX + 1)
   expect(lines.misfit(feeds)).toBeDefined()
-  const { text, runs } = await encoded([[zeros(RECORD_PAYLOADS_MAX)]], lines)
-  expect(text.endsWith(',"payload":0}\n')).toBe(true)
-  expect(text).toContain(`"index":${RECORD_PAYLOADS_MAX - 1},`)
-  expect(runs.map((run) => linesOf(run as [number, number, number]))).toEqual([RECORD_PAYLOADS_MAX])
 })

@@ -161,10 +161,10 @@ async function expectObjects(frames: readonly (readonly Sample[])[], objectBytes
 /** The same memory for all of them, as in a thread. */
 const { lines } = contextOf(filesWith([])).context
 
-test('of random records, sources, hours and sizes', async () => {
-  const random = seeded(20)
+test.each([20, 21, 22, 23, 24])('of random records, sources, hours and sizes, from seed %d', async (seed) => {
+  const random = seeded(seed)
   const seen = { objects: 0, letters: 0, payloads: 0 }
-  for (let round = 0; round < 60; round++) {
+  for (let round = 0; round < 8; round++) {
     const frames: Sample[][] = [[]]
     let bytes = 0
     for (let left = random.below(150); left > 0; left--) {
@@ -177,15 +177,16 @@ test('of random records, sources, hours and sizes', async () => {
       }
       frames.at(-1)?.push(sample)
     }
-    const objectBytesMax = random.pick([1, 400, 5000, OUTPUT_BYTES, 200_000, 1 << 20])
+    // An object of its own for each payload takes its time.
+    const objectBytesMax = random.pick(round === 0 ? [1, 400] : [5000, 9999, OUTPUT_BYTES, 200_000, 1 << 20])
     const { objects, letters, payloads } = await expectObjects(frames, objectBytesMax)
     seen.objects += objects.length
     seen.letters += letters.length
     seen.payloads += payloads
   }
-  expect(seen.objects).toBeGreaterThan(1000)
-  expect(seen.letters).toBeGreaterThan(20)
-  expect(seen.payloads).toBeGreaterThan(10_000)
+  expect(seen.objects).toBeGreaterThan(50)
+  expect(seen.letters).toBeGreaterThan(2)
+  expect(seen.payloads).toBeGreaterThan(1000)
 })
 
 /** A record of these payloads. */
@@ -210,12 +211,12 @@ test('of long payloads at a record’s end, whatever comes next', async () => {
 })
 
 test('that fill in the middle of long frames, in memory that others need meanwhile', async () => {
-  const payloads = Array.from({ length: 30_000 }, (_, i) => `"${`${i}`.padEnd(90, '.')}"`)
+  const payloads = Array.from({ length: 14_000 }, (_, i) => `"${`${i}`.padEnd(90, '.')}"`)
   const frames = [[arrayOf(['1'])], [arrayOf(payloads)], [arrayOf(['2', '3'])]]
-  for (const { record } of frames.flat().slice(1, 2)) expect(recordBytes(record)).toBeGreaterThan(2_500_000)
+  for (const { record } of frames.flat().slice(1, 2)) expect(recordBytes(record)).toBeGreaterThan(1_250_000)
   const files = filesWith(
     [1, 2, 3].map(() => ({
-      header: { objectBytesMax: 1_000_003 },
+      header: { objectBytesMax: 400_003 },
       frames: frames.map((samples) => samples.map(({ record }) => record)),
     })),
   )

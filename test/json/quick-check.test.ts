@@ -206,7 +206,7 @@ describe('what the checker refuses is never told to be good', () => {
   test('every byte in every place of a small text', () => {
     const small = encoder.encode('{"a\\n":-1.5e+2,"\\u00e9":[true,null,false]}')
     for (let at = 0; at <= small.length; at++) {
-      for (let byte = 0; byte < 256; byte++) {
+      for (const byte of [...Array(0x80).keys(), 0x80, 0xa9, 0xc3, 0xff]) {
         compare(Uint8Array.from([...small.subarray(0, at), byte, ...small.subarray(at)]))
         compare(Uint8Array.from([...small.subarray(0, at), byte, ...small.subarray(at + 1)]))
       }
@@ -216,7 +216,7 @@ describe('what the checker refuses is never told to be good', () => {
   test('damaged webhooks and damaged values', () => {
     const random = seeded(4)
     let refused = 0
-    for (let round = 0; round < 4000; round++) {
+    for (let round = 0; round < 2000; round++) {
       const text = round % 2 === 0 ? random.pick(examples).slice(0, 1500) : nearCollection(random)
       const bytes = encoder.encode(damage(random, text))
       if (!compare(bytes)) refused++
@@ -224,7 +224,7 @@ describe('what the checker refuses is never told to be good', () => {
       bytes[random.below(bytes.length)] = random.below(256)
       compare(bytes)
     }
-    expect(refused).toBeGreaterThan(2000)
+    expect(refused).toBeGreaterThan(1000)
   })
 
   // biome-ignore format: a table
@@ -237,7 +237,7 @@ describe('what the checker refuses is never told to be good', () => {
   ]
   test('texts known to be bad, alone and within others, behind any length of white space', () => {
     for (const bad of BAD) {
-      for (const before of [0, 1, 14, 15, 16, 31, 47, 48, 62, 63, 64]) expectNo(' '.repeat(before) + bad)
+      for (const before of [0, 1, 15, 16, 48, 63, 64]) expectNo(' '.repeat(before) + bad)
       for (const [before, after] of [
         ['[', ']'],
         ['[1,', ',2]'],
@@ -286,10 +286,19 @@ describe('what the checker refuses is never told to be good', () => {
     for (const before of long) {
       for (const text of short) {
         for (const repeats of [1, 5, 16, 21, 64]) {
-          quickChildren(encoder.encode(before))
-          compare(text)
-          quickLines(encoder.encode(before))
-          compare(text.repeat(repeats))
+          const bytes = encoder.encode(text.repeat(repeats))
+          for (const quick of [quickChildren, quickFacts, quickLines]) {
+            quick(encoder.encode(before))
+            const isYes = quick(bytes) !== undefined
+            const isGood = (quick === quickLines ? checkedLines(bytes) : checked(bytes)) !== undefined
+            expect([text, repeats, before.slice(0, 9), quick.name, isYes]).toEqual([
+              text,
+              repeats,
+              before.slice(0, 9),
+              quick.name,
+              isGood,
+            ])
+          }
         }
       }
     }
