@@ -160,8 +160,12 @@ class Delivery {
       } else if (status === 'misfit') {
         const { position, place } = lines
         const record = readRecord(frame, position)
-        await this.#bury(receiptPrefix(header) + place, place, record)
-        lines.load(frame, position + recordBytes(record), place + 1, 0)
+        if (lines.widen(record)) {
+          lines.load(frame, position, place, 0)
+        } else {
+          await this.#bury(receiptPrefix(header) + place, place, record)
+          lines.load(frame, position + recordBytes(record), place + 1, 0)
+        }
         group = undefined
       }
     }

@@ -17,6 +17,8 @@ export const RECORD_PAYLOADS_MAX = 1_000_000
 const OUTPUT_BYTES = 64 * 1024
 /** The longest frame that the usual memory holds; one that is longer gets memory of its own, for as long as a segment. */
 const FRAME_BYTES_USUAL = (1 << 20) + 64 * 1024
+/** How many payloads of one record the usual memory has room for; the same goes for a record that has more. */
+const SPANS_USUAL = 1 << 16
 /** How many records are told apart in one output. */
 const TALLIES_MAX = 1024
 /** What may be read or written behind the end of a text. */
@@ -26,8 +28,9 @@ const PAGE_BYTES = 64 * 1024
 /** Where things are, behind the module's own variables. Pages that nobody touches take no memory. */
 const OUTPUT_AT = PAGE_BYTES
 const TALLIES_AT = OUTPUT_AT + OUTPUT_BYTES + PADDING_BYTES
-const SPANS_AT = TALLIES_AT + TALLIES_MAX * 4
-const FRAME_AT = SPANS_AT + RECORD_PAYLOADS_MAX * 8
+const FRAME_AT = TALLIES_AT + TALLIES_MAX * 4
+/** Behind the frame: a start and an end, u32 each. */
+const SPAN_BYTES = 8
 
 /** The places of what is told in `state`. */
 const FIELDS = {
@@ -52,7 +55,8 @@ const STATUSES = ['frame_done', 'output_full', 'object_full', 'new_group', 'misf
  * - `output_full`: take the output, and go on.
  * - `object_full`: the object has reached its size.
  * - `new_group`: the record at `position` came in another millisecond or from another source: call `group`.
- * - `misfit`: that record doesn't hold what intake counted, which only damage or a bug can do: go on behind it.
+ * - `misfit`: that record has more payloads than there is room for: `widen`; or it doesn't hold what intake counted, which
+ *   only damage or a bug can do: go on behind it.
  * - `long_payload`: the output holds the beginning of a line whose payload, `longPayload`, is longer than it: `closeLong`.
  */
 export type Status = (typeof STATUSES)[number]
@@ -74,18 +78,20 @@ const module = new WebAssembly.Module(Buffer.from(LINES_WASM, 'base64'))
 /** One memory, for whoever's turn it is; a frame that waited for its turn is loaded again. */
 export class Lines {
   #frameBytesMax = 0
+  #spansMax = 0
   #bytes: Buffer = Buffer.alloc(0)
   #state = new Uint32Array()
   #firstPlace = 0
   #exports!: Exports
 
   constructor() {
-    this.#reach(FRAME_BYTES_USUAL)
+    this.#reach(FRAME_BYTES_USUAL, SPANS_USUAL)
   }
 
   /** A segment begins: its receipts begin with `receiptPrefix`. */
   begin(receiptPrefix: string): void {
-    if (this.#frameBytesMax > FRAME_BYTES_USUAL) this.#reach(FRAME_BYTES_USUAL)
+    const isUsual = this.#frameBytesMax === FRAME_BYTES_USUAL && this.#spansMax === SPANS_USUAL
+    if (!isUsual) this.#reach(FRAME_BYTES_USUAL, SPANS_USUAL)
     this.#text(this.#exports.prefix, `{"receipt":"${receiptPrefix}`)
   }
 
@@ -94,11 +100,7 @@ export class Lines {
    * segment. `group` has to be called after that.
    */
   load(frame: Uint8Array, position: number, place: number, index: number): void {
-    if (frame.length > this.#frameBytesMax) {
-      const prefix = this.#textOf(this.#exports.prefix)
-      this.#reach(frame.length)
-      this.#text(this.#exports.prefix, prefix)
-    }
+    if (frame.length > this.#frameBytesMax) this.#reach(frame.length, this.#spansMax)
     this.#bytes.set(frame, FRAME_AT)
     this.#bytes.fill(0, FRAME_AT + frame.length, FRAME_AT + frame.length + PADDING_BYTES)
     this.#exports.forget()
@@ -172,8 +174,17 @@ export class Lines {
     this.#state[FIELDS.index] = this.index + 1
   }
 
+  /** Makes room for all payloads of a record; false when there is room for so many. The frame has to be loaded again. */
+  widen({ payloads }: NewRecord): boolean {
+    if (payloads <= this.#spansMax || payloads > RECORD_PAYLOADS_MAX) return false
+    this.#reach(this.#frameBytesMax, RECORD_PAYLOADS_MAX)
+    return true
+  }
+
   /** Why the record can't be encoded; undefined when it can. Takes the place of a frame. */
-  misfit({ kind, body, payloads }: NewRecord): string | undefined {
+  misfit(record: NewRecord): string | undefined {
+    const { kind, body, payloads } = record
+    this.widen(record)
     this.load(body, 0, 0, 0)
     const count = this.#exports.countPayloads(kindNumber(kind), FRAME_AT, FRAME_AT + body.length)
     if (count === payloads) return undefined
@@ -199,14 +210,18 @@ export class Lines {
     return this.#bytes.toString('utf8', at + 4, at + 4 + this.#bytes.readUInt32LE(at))
   }
 
-  /** Gets memory for frames of up to `frameBytesMax`; what was in the old one is gone. */
-  #reach(frameBytesMax: number): void {
-    const pages = Math.ceil((FRAME_AT + frameBytesMax + PADDING_BYTES) / PAGE_BYTES)
+  /** Gets memory for frames of up to `frameBytesMax`; of what was in the old one only the prefix is kept. */
+  #reach(frameBytesMax: number, spansMax: number): void {
+    const prefix = this.#spansMax === 0 ? '' : this.#textOf(this.#exports.prefix)
+    const spansAt = Math.ceil((FRAME_AT + frameBytesMax + PADDING_BYTES) / SPAN_BYTES) * SPAN_BYTES
+    const pages = Math.ceil((spansAt + spansMax * SPAN_BYTES) / PAGE_BYTES)
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
     this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports
     this.#bytes = Buffer.from(memory.buffer)
     this.#state = new Uint32Array(memory.buffer, this.#exports.state.value, Object.keys(FIELDS).length)
     this.#frameBytesMax = frameBytesMax
-    this.#exports.place(SPANS_AT, RECORD_PAYLOADS_MAX, TALLIES_AT, TALLIES_MAX, OUTPUT_AT, OUTPUT_BYTES)
+    this.#spansMax = spansMax
+    this.#exports.place(spansAt, spansMax, TALLIES_AT, TALLIES_MAX, OUTPUT_AT, OUTPUT_BYTES)
+    this.#text(this.#exports.prefix, prefix)
   }
 }

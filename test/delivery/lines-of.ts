@@ -64,8 +64,10 @@ export async function encoded(frames: readonly (readonly NewRecord[])[], lines =
       if (status === 'new_group') lines.group(readRecord(frame, lines.position))
       if (status === 'misfit') {
         const { position, place } = lines
-        misfits.push(place)
-        lines.load(frame, position + recordBytes(readRecord(frame, position)), place + 1, 0)
+        const record = readRecord(frame, position)
+        const isWider = lines.widen(record)
+        if (!isWider) misfits.push(place)
+        lines.load(frame, isWider ? position : position + recordBytes(record), isWider ? place : place + 1, 0)
       }
     }
     place += records.length

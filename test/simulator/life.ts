@@ -32,6 +32,8 @@ export const LEDGER = 'data/ledger'
 const LEDGER_DAYS = 30
 /** What a stop may take beyond its grace, on a slow disk. */
 const STOP_MS_MAX = 60_000
+/** Of threads that died, whose deliveries never go on: a new one has to be compiled, which takes longer than a whole life. */
+const spareLines: Lines[] = []
 /** The pause before a job is run again whose thread died, as in `threads.ts`. */
 const CRASH_PAUSE_MS = 1000
 
@@ -192,8 +194,9 @@ export class Life {
     this.ended = how
     this.strand.dead = true
     this.#files.cutOff()
-    for (const { strand, files } of this.#threads) {
+    for (const { strand, files, context } of this.#threads) {
       strand.dead = true
+      spareLines.push(context.lines)
       files.cutOff()
     }
   }
@@ -205,6 +208,7 @@ export class Life {
     this.#around.world.log(`thread ${thread.strand.name} dies`)
     this.#around.world.count('thread deaths')
     thread.strand.dead = true
+    spareLines.push(thread.context.lines)
     thread.files.cutOff()
     this.#threads[which % this.#threads.length] = this.#thread()
     for (const reject of thread.jobs) reject(new Error('the thread died'))
@@ -310,7 +314,7 @@ export class Life {
       platform,
       destination: seams.destination?.(to) ?? to,
       turn: new Turn(),
-      lines: new Lines(),
+      lines: spareLines.pop() ?? new Lines(),
       garbage: new Garbage(() => {}),
       compress: (compression) => inSimulatedTime(world, strand, createCompressor(compression)),
       chunks: new ChunkPool(CHUNK_BYTES, 8),
