@@ -1,0 +1,3 @@
+module millrace/bench/known-design
+
+go 1.19
