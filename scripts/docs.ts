@@ -1,7 +1,13 @@
-/** Generates `docs/OPTIONS.md`, `docs/ERRORS.md` and `docs/COMMANDS.md` from the rows in the code; `--check` only compares, and fails on a difference. */
+/**
+ * Generates `docs/OPTIONS.md`, `docs/ERRORS.md` and `docs/COMMANDS.md` from the rows in the code, and what README and
+ * `docs/PERFORMANCE.md` say of speed from the kept results of the bench; `--check` only compares, and fails on a difference.
+ */
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { performanceBlock, readmeBlock, withBlock } from '../bench/pages.ts'
+import { QUESTIONS } from '../bench/questions.ts'
+import { readResult } from '../bench/result.ts'
 import { COMMANDS, type CommandName, type CommandRow, FLAGS, flagUsage, usageOf } from '../src/config/commands.ts'
 import { optionUsage } from '../src/config/help.ts'
 import { allowedValues } from '../src/config/option-values.ts'
@@ -9,20 +15,23 @@ import { OPTIONS, type OptionRow } from '../src/config/options.ts'
 import { FAULTS, type FaultRow, PROBLEMS, type ProblemRow } from '../src/observe/errors.ts'
 import examples from './command-examples.json' with { type: 'json' }
 
-const DOCS = join(import.meta.dir, '../docs')
+const ROOT = join(import.meta.dir, '..')
 const GENERATED = '<!-- Generated from the code by `npm run docs`. Change the rows, not this page. -->'
 
+const answered = QUESTIONS.map((question) => ({ question, result: readResult(question.name) }))
 const pages: Record<string, string> = {
-  'OPTIONS.md': optionsPage(),
-  'ERRORS.md': errorsPage(),
-  'COMMANDS.md': commandsPage(),
+  'docs/OPTIONS.md': optionsPage(),
+  'docs/ERRORS.md': errorsPage(),
+  'docs/COMMANDS.md': commandsPage(),
+  'docs/PERFORMANCE.md': withBlock(readFileSync(join(ROOT, 'docs/PERFORMANCE.md'), 'utf8'), performanceBlock(answered)),
+  'README.md': withBlock(readFileSync(join(ROOT, 'README.md'), 'utf8'), readmeBlock(answered)),
 }
 const check = process.argv.includes('--check')
 let stale = 0
 for (const [name, text] of Object.entries(pages)) {
-  const path = join(DOCS, name)
+  const path = join(ROOT, name)
   if (check && (!existsSync(path) || readFileSync(path, 'utf8') !== text)) {
-    console.error(`docs/${name} is not what the code says: run \`npm run docs\``)
+    console.error(`${name} isn’t what is generated: run \`npm run docs\``)
     stale += 1
   }
   if (!check) writeFileSync(path, text)
