@@ -40,19 +40,28 @@ async function main(args: readonly string[]): Promise<number> {
       process.exit(1)
     })
   }
+  let unanswered = 0
   try {
     const origin = { machine: thisMachine(), ...thisCommit() }
-    if (origin.machine.disk === 'tmpfs')
-      console.log(`${tmpdir()} is in memory: a sync costs nothing there; set TMPDIR to a disk`)
-    for (const question of questions) await answer(question, asked, scratch, origin)
+    if (origin.machine.disk === 'tmpfs') console.log(`${tmpdir()} is in memory, where a sync costs nothing: set TMPDIR`)
+    for (const question of questions) {
+      try {
+        await answer(question, asked, scratch, origin)
+      } catch (error) {
+        // One that can't be answered doesn't keep the others from it.
+        unanswered += 1
+        console.error(`${question.name} has no answer: ${(error as Error).message}`)
+        killAll()
+      }
+    }
   } finally {
     leave()
   }
-  return 0
+  return unanswered === 0 ? 0 : 1
 }
 
 /** Asks one question, prints its table, and keeps its result. */
-async function answer(question: Question, asked: Asked, scratch: string, origin: Machined): Promise<void> {
+async function answer(question: Question, asked: Asked, scratch: string, origin: Origin): Promise<void> {
   const settings = settingsFor(asked, question.defaults)
   console.log(`\n── ${question.name}: ${question.what}`)
   const runs: Run[] = []
@@ -80,7 +89,8 @@ function printAnswer(question: Question, runs: readonly Run[]): void {
   }
 }
 
-type Machined = Commit & { machine: Machine }
+/** What a result says of where it comes from. */
+type Origin = Commit & { machine: Machine }
 
 function newSession(settings: Settings, scratch: string, columns: readonly Column[], runs: Run[]): Session {
   let directories = 0

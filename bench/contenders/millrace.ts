@@ -1,5 +1,6 @@
 /** Millrace itself, as its user starts it, with a data directory of its own. */
 
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type LandingSubject, startListening } from './subject.ts'
 
@@ -18,7 +19,7 @@ export interface MillraceSubject extends LandingSubject {
 
 const PROGRAM = join(import.meta.dir, '../../bin/millrace')
 
-/** Starts Millrace with `data` for its journal, putting objects to the S3 stand-in at `endpoint`. */
+/** Starts Millrace with `data` for its journal (gone when it is: backlogs are large), putting objects to the S3 stand-in at `endpoint`. */
 export async function startMillrace(
   data: string,
   endpoint: string,
@@ -40,6 +41,9 @@ export async function startMillrace(
     pid: child.pid,
     balance,
     landed: async () => (await balance()).stored.payloads,
-    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await child[Symbol.asyncDispose]()
+      rmSync(data, { recursive: true, force: true })
+    },
   }
 }

@@ -9,6 +9,8 @@ import type { Median, Question, Session } from '../question.ts'
 const QUARTERS = [1, 2, 3, 4]
 const accepting = (quarter: number) => `accepting, ${span(quarter)} of the backlog`
 const delivering = (quarter: number) => `delivering, ${span(quarter)} of the backlog`
+/** Small objects, so that a quarter of a backlog has many and none weighs much at its edges. */
+const SMALL_OBJECTS = ['--object-bytes-max', '8MiB']
 /** So much of the backlog comes and goes before anything is measured. */
 const WARMUP_SHARE = 0.1
 
@@ -17,7 +19,7 @@ export const growth: Question = {
   what: 'Does a payload cost more CPU as the backlog grows?',
   needs: ['wrk'],
   notes: [
-    '100 payloads a POST. The stand-in answers 503 while the journal fills up to `--backlog` (1 GiB if it isn’t given), then 200 while it empties; CPU is that of Millrace’s processes in each quarter.',
+    '100 payloads a POST, objects of 8 MiB, so that the backlog is one of many segments. The stand-in answers 503 while the journal fills up to `--backlog` (1 GiB if it isn’t given), then 200 while it empties; CPU is that of Millrace’s processes in each quarter, attempts at the destination included.',
     'The bar compares accepting and delivering the last quarter that came with accepting and delivering the first. As sources grow from 1 to 10,000: not measured, there are no sources before tokens have names.',
   ],
   columns: [
@@ -43,7 +45,8 @@ export const growth: Question = {
     const { rounds, backlogBytes } = session.settings
     for (let round = 0; round < rounds; round++) {
       await using standIn = await startStandIn()
-      await using subject = await startMillrace(session.directory('data'), standIn.endpoint, journalFor(backlogBytes))
+      const options = [...SMALL_OBJECTS, ...journalFor(backlogBytes)]
+      await using subject = await startMillrace(session.directory('data'), standIn.endpoint, options)
       const add = (contender: string, { payloads, cpuSeconds }: Stretch) => {
         // Of a small backlog a quarter may be less than one object.
         const figures = payloads === 0 ? { payloads } : { cpuPerMillion: cpuSeconds / (payloads / 1e6), payloads }
