@@ -84,8 +84,8 @@ function printAnswer(question: Question, runs: readonly Run[]): void {
     const figures = cells.flatMap((cell, i) => (cell === '' ? [] : `${heads[i + 1]} ${cell}`))
     console.log(`  ${contender}: ${figures.join(', ')}`)
   }
-  for (const { number, what, wanted, measured } of barRows(question, runs)) {
-    console.log(`  Bar ${number}, ${what}: ${wanted}: ${measured.replaceAll('**', '')}`)
+  for (const { number, what, wanted, measured = 'not measured', isReached } of barRows(question, runs)) {
+    console.log(`  Bar ${number}, ${what}: ${measured}, ${wanted} is wanted: ${isReached ? 'reached' : 'missed'}`)
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Question } from './question.ts'
 import type { Result } from './result.ts'
-import { barRows, mediansTable, originOf } from './tables.ts'
+import { type BarRow, barRows, mediansTable, originOf } from './tables.ts'
 
 /** A question, and what is kept of it. */
 export interface Answered {
@@ -26,13 +26,9 @@ export function withBlock(page: string, block: string): string {
 export function readmeBlock(all: readonly Answered[]): string {
   const shown = all.filter(({ question }) => IN_README.includes(question.name))
   const rows = shown.flatMap(({ question, result }) =>
-    result === undefined
-      ? []
-      : barRows(question, result.runs).map(({ what, measured }) => [
-          what,
-          measured,
-          `\`npm run bench -- ${question.name}\``,
-        ]),
+    barRows(question, result?.runs ?? []).flatMap(({ what, measured }) =>
+      measured === undefined ? [] : [[what, measured, `\`npm run bench -- ${question.name}\``]],
+    ),
   )
   return rows.length === 0 ? 'Nothing is measured yet.' : markdownTable(['', 'measured', 'by'], rows)
 }
@@ -40,10 +36,16 @@ export function readmeBlock(all: readonly Answered[]): string {
 /** Every bar, then every question's table. */
 export function performanceBlock(all: readonly Answered[]): string {
   const rows = all.flatMap(({ question, result }) =>
-    barRows(question, result?.runs ?? []).map(({ number, what, wanted, measured }) => [number, what, wanted, measured]),
+    barRows(question, result?.runs ?? []).map((row) => [row.number, row.what, row.wanted, verdict(row)]),
   )
   const sections = all.flatMap(({ question, result }) => (result === undefined ? [] : section(question, result)))
   return ['## Bars', markdownTable(['#', 'what', 'bar', 'measured'], rows), ...sections].join('\n\n')
+}
+
+/** What was measured, with the word for people who look no further. */
+function verdict({ measured, isReached }: BarRow): string {
+  if (measured === undefined) return 'not measured'
+  return isReached ? `**${measured}**` : `${measured} (missed)`
 }
 
 function section(question: Question, result: Result): string[] {

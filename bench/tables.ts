@@ -33,7 +33,9 @@ export interface BarRow {
   number: string
   what: string
   wanted: string
-  measured: string
+  /** Undefined when it wasn't measured. */
+  measured: string | undefined
+  isReached: boolean
 }
 
 /** One row a bar: what is asked, what was measured, whether that is enough. */
@@ -45,7 +47,8 @@ export function barRows({ bars }: Question, runs: readonly Run[]): BarRow[] {
       number: String(bar.number),
       what: bar.what,
       wanted: wanted(bar),
-      measured: measured === undefined ? 'not measured' : said(bar, measured),
+      measured: measured === undefined ? undefined : quantity(measured, bar.unit, bar.digits),
+      isReached: measured !== undefined && reaches(bar, measured),
     }
   })
 }
@@ -57,24 +60,19 @@ export function originOf({ command, machine, at, commit, changed, runs }: Result
   return `\`${command}\` — ${machineWords(machine)}; ${at.slice(0, 10)}, commit ${code}, ${rounds} round${rounds === 1 ? '' : 's'}`
 }
 
-/** Whether a measured value reaches the bar. */
-export function reaches({ atLeast, atMost }: Bar, measured: number): boolean {
-  return (atLeast === undefined || measured >= atLeast) && (atMost === undefined || measured <= atMost)
-}
-
 /** A number for people: `1,234.5`. */
 export function number(value: number, digits: number): string {
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }
 
+/** Whether a measured value reaches the bar. */
+function reaches({ atLeast, atMost }: Bar, measured: number): boolean {
+  return (atLeast === undefined || measured >= atLeast) && (atMost === undefined || measured <= atMost)
+}
+
 function wanted({ atLeast, atMost, unit, digits }: Bar): string {
   if (atLeast !== undefined) return `≥ ${quantity(atLeast, unit, digits)}`
   return atMost === undefined ? '' : `≤ ${quantity(atMost, unit, digits)}`
-}
-
-function said(bar: Bar, measured: number): string {
-  const text = quantity(measured, bar.unit, bar.digits)
-  return reaches(bar, measured) ? `**${text}**` : `${text} (missed)`
 }
 
 function quantity(value: number, unit: string, digits: number): string {

@@ -59,10 +59,14 @@ test('a table has medians, with the range where rounds differ', () => {
 
 test('a bar says what is wanted, and whether the medians reach it', () => {
   expect(barRows(question, runs)).toEqual([
-    { number: '1', what: 'against echo', wanted: '≥ 0.85×', measured: '**0.85×**' },
-    { number: '7', what: 'p99', wanted: '≤ 10.0 ms', measured: '13.0 ms (missed)' },
+    { number: '1', what: 'against echo', wanted: '≥ 0.85×', measured: '0.85×', isReached: true },
+    { number: '7', what: 'p99', wanted: '≤ 10.0 ms', measured: '13.0 ms', isReached: false },
   ])
-  expect(barRows(question, []).map(({ measured }) => measured)).toEqual(['not measured', 'not measured'])
+  const unmeasured = { measured: undefined, isReached: false }
+  expect(barRows(question, [])).toMatchObject([unmeasured, unmeasured])
+  const page = performanceBlock([{ question, result }])
+  expect(page).toContain('| 1 | against echo | ≥ 0.85× | **0.85×** |')
+  expect(page).toContain('| 7 | p99 | ≤ 10.0 ms | 13.0 ms (missed) |')
 })
 
 test('no number stands without the command that made it, the machine, the date and the commit', () => {
