@@ -2,6 +2,7 @@
 
 import type { Clock } from '../platform/clock.ts'
 import type { Environment } from './s3-options.ts'
+import type { DerivedKey } from './s3-signature.ts'
 
 /** What signs a request. */
 export interface AwsKeys {
@@ -16,8 +17,8 @@ export type KeysProvider = () => Promise<AwsKeys>
 
 /** Credentials in use. One object for each renewal, so that whoever was refused can say with which. */
 export interface LiveKeys extends AwsKeys {
-  /** Keys derived for signing, by day and region. */
-  readonly derived: Map<string, ArrayBuffer>
+  /** What was last derived from them for signing. */
+  derived: DerivedKey | undefined
   /** Whether they were got because S3 called the ones before expired, and nothing was stored with them yet. */
   replacement: boolean
 }
@@ -86,7 +87,7 @@ export class S3Credentials {
   async #renew(): Promise<KeysOrReason> {
     try {
       const keys = await this.#ask()
-      this.#held = { ...keys, derived: new Map(), replacement: this.#expiredInUse }
+      this.#held = { ...keys, derived: undefined, replacement: this.#expiredInUse }
       this.#expiredInUse = false
       return { kind: 'keys', keys: this.#held }
     } catch (error) {

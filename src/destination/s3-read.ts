@@ -3,13 +3,13 @@
 import { type Found, isPlainName, type Unanswered } from './destination.ts'
 import { judgeFailure, judgeRead, where } from './s3-answer.ts'
 import type { LiveKeys } from './s3-credentials.ts'
-import { Attempt, attemptMsMax, readAnswer, type S3Options, signed } from './s3-request.ts'
+import { Attempt, attemptMsMax, readAnswer, type S3Access } from './s3-request.ts'
 
 /** SHA-256 of no bytes: a HEAD and a GET have no body. */
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
 /** Looks for an object. */
-export function sizeInS3(options: S3Options, name: string, signal: AbortSignal): Promise<Found> {
+export function sizeInS3(options: S3Access, name: string, signal: AbortSignal): Promise<Found> {
   return withKeys(options, name, signal, async (keys, attempt) => {
     const response = await request(options, 'HEAD', name, keys, attempt)
     const bytes = lengthOf(response)
@@ -24,7 +24,7 @@ export function sizeInS3(options: S3Options, name: string, signal: AbortSignal):
 
 /** Hands an object's bytes to `take`. */
 export async function readFromS3(
-  options: S3Options,
+  options: S3Access,
   name: string,
   take: (piece: Uint8Array) => void | Promise<void>,
   signal: AbortSignal,
@@ -49,7 +49,7 @@ export async function readFromS3(
 
 /** One GET. `take` says whether it wants more; when it doesn't, the length is what the answer's header says. */
 async function readOnce(
-  options: S3Options,
+  options: S3Access,
   name: string,
   take: (piece: Uint8Array) => boolean | Promise<boolean>,
   keys: LiveKeys,
@@ -80,17 +80,17 @@ async function readOnce(
   return failed(options, `the answer ended after ${bytes} of ${length} bytes`)
 }
 
-async function request(options: S3Options, method: 'HEAD' | 'GET', name: string, keys: LiveKeys, attempt: Attempt) {
-  const sent = new Headers({ 'x-amz-content-sha256': EMPTY_SHA256 })
-  const { url, headers } = await signed(options, method, name, sent, keys)
+async function request(options: S3Access, method: 'HEAD' | 'GET', name: string, keys: LiveKeys, attempt: Attempt) {
+  const { signer, clock } = options
+  const { url, headers } = signer.sign({ method, name, headers: {}, sha256: EMPTY_SHA256 }, keys, clock.nowMs())
   // Not signed, since proxies change it: as stored, please. Bun would decompress what comes with a content coding.
-  headers.set('accept-encoding', 'identity')
+  headers['accept-encoding'] = 'identity'
   return await fetch(url, { method, headers, redirect: 'manual', decompress: false, signal: attempt.signal })
 }
 
 /** Runs one attempt with credentials and a time limit; whatever goes wrong on the way is an answer. */
 async function withKeys(
-  options: S3Options,
+  options: S3Access,
   name: string,
   signal: AbortSignal,
   ask: (keys: LiveKeys, attempt: Attempt) => Promise<Found>,
@@ -118,6 +118,6 @@ function lengthOf({ headers }: Response): number | undefined {
   return /^\d+$/.test(text) ? Number(text) : undefined
 }
 
-function failed(options: S3Options, reason: string): Unanswered {
+function failed(options: S3Access, reason: string): Unanswered {
   return { kind: 'failed', passing: true, reason: `${where(options)}: ${reason}` }
 }

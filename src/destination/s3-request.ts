@@ -1,15 +1,20 @@
-/** One request to S3: how it is signed, how long it may take, and how its answer is read; puts and reads share it. */
+/** One request to S3: how long it may take, and how its answer is read; puts and reads share it. */
 
-import { AwsV4Signer } from 'aws4fetch'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { S3Answer } from './s3-answer.ts'
 import type { LiveKeys, S3Credentials } from './s3-credentials.ts'
 import type { S3Place } from './s3-options.ts'
+import type { S3Signer } from './s3-signature.ts'
 
 /** What the S3 destination needs. */
 export interface S3Options extends S3Place {
   credentials: S3Credentials
   clock: Clock
+}
+
+/** The same, with what signs. */
+export interface S3Access extends S3Options {
+  signer: S3Signer
 }
 
 /** How long one attempt may take: this, and as much again for each MiB as a slow, shared line needs. */
@@ -18,29 +23,6 @@ export const ATTEMPT_MS = 60_000
 export const ATTEMPT_MS_PER_MIB = 5_000
 /** How much of an answer's body is read. S3's errors have a few hundred bytes. */
 export const ANSWER_BYTES_MAX = 16 * 1024
-/** Signs a request for an object. */
-export function signed(
-  options: S3Options,
-  method: 'PUT' | 'HEAD' | 'GET',
-  name: string,
-  headers: Headers,
-  keys: LiveKeys,
-): Promise<{ url: URL; headers: Headers }> {
-  return new AwsV4Signer({
-    method,
-    url: [bucketUrl(options), ...(options.prefix === '' ? [] : [encodeKey(options.prefix)]), encodeKey(name)].join('/'),
-    headers,
-    service: 's3',
-    region: options.region,
-    accessKeyId: keys.accessKeyId,
-    secretAccessKey: keys.secretAccessKey,
-    ...(keys.sessionToken === undefined ? {} : { sessionToken: keys.sessionToken }),
-    datetime: new Date(options.clock.nowMs()).toISOString().replace(/[:-]|\.\d{3}/g, ''),
-    cache: keys.derived,
-    // Without it Content-Type goes unsigned, and newer Ceph refuses that.
-    allHeaders: true,
-  }).sign()
-}
 
 /** How long an attempt to put or read `bytes` may take. */
 export function attemptMsMax(bytes: number): number {
@@ -123,20 +105,6 @@ export async function readAnswer(response: Response, keys: LiveKeys): Promise<S3
     // The status has arrived, and it says enough.
   }
   return { status, headers, text: withoutSecrets(text.slice(0, ANSWER_BYTES_MAX), keys) }
-}
-
-function bucketUrl({ bucket, region, endpoint }: S3Place): string {
-  if (endpoint !== undefined) return `${endpoint}/${bucket}`
-  const host = `s3.${region}.${region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'}`
-  // Dots would make the host one that S3's wildcard certificate doesn't cover.
-  return bucket.includes('.') ? `https://${host}/${bucket}` : `https://${bucket}.${host}`
-}
-
-/** Percent-encodes all that RFC 3986 doesn't leave alone, as the signature wants it, and keeps the slashes. */
-function encodeKey(key: string): string {
-  const strict = (part: string) =>
-    encodeURIComponent(part).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
-  return key.split('/').map(strict).join('/')
 }
 
 /** No secret reaches a log, whatever a store puts into its messages. */

@@ -10,7 +10,8 @@ import {
 import { judge, judgeFailure, type S3Answer, where } from './s3-answer.ts'
 import type { LiveKeys } from './s3-credentials.ts'
 import { readFromS3, sizeInS3 } from './s3-read.ts'
-import { Attempt, attemptMsMax, readAnswer, type S3Options, signed } from './s3-request.ts'
+import { Attempt, attemptMsMax, readAnswer, type S3Access, type S3Options } from './s3-request.ts'
+import { S3Signer, type SentHeaders, type SignedRequest } from './s3-signature.ts'
 
 /** Puts objects into an S3 bucket, at AWS or at any store that speaks S3 and honours `If-None-Match: *`. */
 export function s3Destination(options: S3Options): ReadableDestination {
@@ -19,11 +20,11 @@ export function s3Destination(options: S3Options): ReadableDestination {
 
 class S3Destination implements ReadableDestination {
   readonly url: string
-  readonly #options: S3Options
+  readonly #options: S3Access
   #acl = true
 
   constructor(options: S3Options) {
-    this.#options = options
+    this.#options = { ...options, signer: new S3Signer(options) }
     this.url = ['s3:/', options.bucket, options.prefix].filter((part) => part !== '').join('/')
   }
 
@@ -54,7 +55,7 @@ class S3Destination implements ReadableDestination {
   }
 
   async #putOnce(object: OutgoingObject, keys: LiveKeys, attempt: Attempt): Promise<PutOutcome> {
-    const { url, headers } = await this.#signed(object, keys)
+    const { url, headers } = this.#signed(object, keys)
     let answer: S3Answer
     try {
       // A redirect is an answer: following one would send the signature, and the data, to another host.
@@ -78,17 +79,18 @@ class S3Destination implements ReadableDestination {
     return outcome
   }
 
-  #signed(object: OutgoingObject, keys: LiveKeys): Promise<{ url: URL; headers: Headers }> {
+  #signed(object: OutgoingObject, keys: LiveKeys): SignedRequest {
+    const { signer, clock } = this.#options
     const sha256 = Buffer.from(object.sha256)
-    const headers = new Headers({
+    const headers: SentHeaders = {
       'content-type': object.contentType,
       'if-none-match': '*',
       'x-amz-checksum-sha256': sha256.toString('base64'),
-      'x-amz-content-sha256': sha256.toString('hex'),
-    })
-    if (object.contentEncoding !== undefined) headers.set('content-encoding', object.contentEncoding)
-    if (this.#acl) headers.set('x-amz-acl', 'private')
-    return signed(this.#options, 'PUT', object.name, headers, keys)
+    }
+    if (object.contentEncoding !== undefined) headers['content-encoding'] = object.contentEncoding
+    if (this.#acl) headers['x-amz-acl'] = 'private'
+    const { name } = object
+    return signer.sign({ method: 'PUT', name, headers, sha256: sha256.toString('hex') }, keys, clock.nowMs())
   }
 
   #gaveUp(attempt: Attempt): PutOutcome {
