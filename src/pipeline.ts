@@ -6,7 +6,7 @@ import { Dispatcher } from './dispatch/dispatcher.ts'
 import { JobQueue } from './dispatch/job-queue.ts'
 import { WorkerPool } from './dispatch/worker-pool.ts'
 import type { Journal, SealedSegment } from './journal/journal.ts'
-import type { Compression } from './journal/layout.ts'
+import type { Compression, ObjectFormat } from './journal/layout.ts'
 import { openJournal } from './journal/open-journal.ts'
 import type { Observer } from './observe/events.ts'
 import type { Ledger } from './observe/ledger.ts'
@@ -19,6 +19,7 @@ export interface PipelineOptions {
   node: string
   lane: number
   lingerMs: number
+  format: ObjectFormat
   compression: Compression
   objectBytesMax: number
   maxWorkers: number
@@ -32,6 +33,7 @@ export interface PipelineOptions {
 const AGAIN_PAUSE_MS = 1000
 const NOTHING_DELIVERED: Extract<Delivered, { kind: 'stored' }> = {
   kind: 'stored',
+  format: 'lines',
   objects: [],
   payloads: 0,
   bytes: 0,
@@ -60,7 +62,7 @@ export async function startPipeline(
   onOver: (segment: SealedSegment, outcome: SegmentOutcome) => void,
 ): Promise<Pipeline> {
   const backlog = new Backlog(options.maxWorkers)
-  const { laneDirectory, node, lane, lingerMs, compression, objectBytesMax, noteWindowMs } = options
+  const { laneDirectory, node, lane, lingerMs, format, compression, objectBytesMax, noteWindowMs } = options
   /** Those found at the start whose line is there. */
   const over: { path: string; entry: LedgerEntry }[] = []
   const { promise: opened, resolve: begin } = Promise.withResolvers<void>()
@@ -72,6 +74,7 @@ export async function startPipeline(
       node,
       lane,
       lingerMs,
+      format,
       compression,
       objectBytesMax,
       noteWindowMs,
@@ -132,7 +135,8 @@ export async function startPipeline(
     backlog.done(segment)
     onOver(segment, outcome)
     const { number, bytes } = segment
-    const objects = delivered.objects.map(({ name }) => name)
+    const isSet = delivered.format === 'payload'
+    const objects = delivered.objects.map(({ name }) => (isSet ? `${name}-*` : name))
     observe({ kind: 'segment-stored', segment: number, bytes, payloads: delivered.payloads, objects })
     await removed
   })
@@ -162,10 +166,11 @@ function outcomeOf(
   delivered: Extract<Delivered, { kind: 'stored' }>,
   { lane, destination }: PipelineOptions,
 ): SegmentOutcome {
-  const { objects, letters } = delivered
+  const { format, objects, letters } = delivered
   const stored = { payloads: delivered.payloads, bytes: delivered.bytes }
   const dead = { payloads: payloads - stored.payloads, bytes: recordBytes - stored.bytes }
-  return { lane, segment: number, tag, destination, records, stored, dead, letters, objects }
+  const outcome = { lane, segment: number, tag, destination, records, stored, dead, letters, objects }
+  return format === 'lines' ? outcome : { ...outcome, format }
 }
 
 /**

@@ -35,6 +35,8 @@ export interface Server {
 
 /** Bytes of finished objects held in memory while they are put, all threads together. */
 const BODY_BYTES_MAX = 32 * 1024 * 1024
+/** With an object per payload, how many may be put at once for each of `--max-workers`: they are small, and most of a put is waiting. */
+const PUTS_PER_WORKER = 8
 /** How often the free space of the journal's disk is looked at. */
 const DISK_LOOK_MS = 1000
 const LANE = 0
@@ -51,7 +53,12 @@ export async function startServer(
   checkAck(options)
   const directory = await openDataDirectory(platform, lockFile, options.data)
   try {
-    const start = { place, bodyBytesMax: Math.floor(BODY_BYTES_MAX / options.threads) }
+    const start = {
+      place,
+      bodyBytesMax: BODY_BYTES_MAX,
+      workersMax: options.maxWorkers,
+      putsMax: options.maxWorkers * PUTS_PER_WORKER,
+    }
     const threads = new DeliveryThreads(options.threads, start, clock, observe)
     const drain = new DrainRate(clock)
     const storedWaiters = new StoredWaiters(options.ackStoredTimeoutMs, clock)
@@ -59,13 +66,14 @@ export async function startServer(
     const before = amountsOf(ledger)
     const deadBefore = ledger.totals.dead.payloads
     const destinationUrl = place.kind === 'directory' ? place.root : (options.to ?? '')
-    const { maxWorkers, lingerMs, compression, objectBytesMax } = options
+    const { maxWorkers, lingerMs, format, compression, objectBytesMax } = options
     const lane = { laneDirectory: directory.laneDirectory(LANE), node: directory.node, lane: LANE }
     const pipeline = await startPipeline(
       platform,
       {
         ...lane,
         lingerMs,
+        format,
         compression,
         objectBytesMax,
         maxWorkers,
@@ -112,6 +120,7 @@ export async function startServer(
         pending: journal.pending,
         dead: ledger.totals.dead,
       }),
+      puts: () => threads.puts,
       status: () => {
         const refusal = notReady()
         const ready = refusal ? { ready: false, code: refusal.code, detail: refusal.detail } : { ready: true }

@@ -15,6 +15,7 @@ const OPTIONS = {
   node: 'k3v9x2ab',
   lane: 0,
   lingerMs: 1000,
+  format: 'lines',
   compression: 'none',
   objectBytesMax: 1 << 20,
   maxWorkers: 2,
@@ -29,7 +30,14 @@ async function start(platform: MemoryPlatform, events: Event[] = []) {
   return await startPipeline(
     platform,
     OPTIONS,
-    async ({ payloads, recordBytes: bytes }) => ({ kind: 'stored', objects: [], payloads, bytes, letters: [] }),
+    async ({ payloads, recordBytes: bytes }) => ({
+      kind: 'stored',
+      format: 'lines',
+      objects: [],
+      payloads,
+      bytes,
+      letters: [],
+    }),
     await Ledger.open(platform.files, platform.clock, LEDGER, 30),
     (event) => events.push(event),
     () => {},

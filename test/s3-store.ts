@@ -44,6 +44,7 @@ export class S3Store implements AsyncDisposable {
   /** What a correct client never does: overwriting, another body under a name in use, unsigned requests, wrong digests. */
   readonly wrongs: string[] = []
   readonly #server: Bun.Server<undefined>
+  #nextPut = Promise.withResolvers<void>()
 
   constructor() {
     this.#server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: (request) => this.#answer(request) })
@@ -56,6 +57,11 @@ export class S3Store implements AsyncDisposable {
   /** The lines of all objects. */
   lines(): Line[] {
     return [...this.objects].flatMap(([name, body]) => readObject(name, body))
+  }
+
+  /** Resolves with the next object that is stored. */
+  nextPut(): Promise<void> {
+    return this.#nextPut.promise
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -128,6 +134,8 @@ export class S3Store implements AsyncDisposable {
     const first = this.objects.get(name)
     if (!first) {
       this.objects.set(name, body)
+      this.#nextPut.resolve()
+      this.#nextPut = Promise.withResolvers<void>()
       return undefined
     }
     if (!first.equals(body)) this.wrongs.push(`${name} came again with another body`)

@@ -7,6 +7,8 @@ export interface SignedRequest {
   method: string
   /** As it was sent, without a query. */
   path: string
+  /** As it was sent, which has to be in order; without its question mark. */
+  query?: string
   headers: Headers
   sha256: Buffer
 }
@@ -39,11 +41,11 @@ export function signatureOf(request: SignedRequest): Signature | undefined {
 }
 
 function signatureWith(secret: string, request: SignedRequest, scope: string, signedHeaders: string[]): string {
-  const { method, path, headers, sha256 } = request
+  const { method, path, query = '', headers, sha256 } = request
   const canonical = [
     method,
     rfc3986(decodeURIComponent(path)),
-    '',
+    query,
     ...signedHeaders.map((name) => `${name}:${(headers.get(name) ?? '').trim().replace(/ +/g, ' ')}`),
     '',
     signedHeaders.join(';'),

@@ -23,6 +23,12 @@ export interface Problem {
   receipts?: readonly [first: string, last: string]
 }
 
+/** What a look at an object came to. */
+export type Result =
+  | { kind: 'good' }
+  | { kind: 'wrong'; wrong: ProblemKind; detail: string }
+  | { kind: 'failed'; reason: string }
+
 /** How many problems of each sort are named; all are counted. */
 export const PROBLEMS_LISTED_MAX = 100
 

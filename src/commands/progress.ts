@@ -21,9 +21,9 @@ export class Progress {
     this.#total = total
   }
 
-  /** One more is done. */
-  step(): void {
-    this.#done += 1
+  /** So many more are done. */
+  step(count: number): void {
+    this.#done += count
     const nowMs = this.#clock.monotonicMs()
     if (!this.#terminal.isWatched || nowMs - this.#drawnAtMs < DRAW_MS) return
     this.#drawnAtMs = nowMs

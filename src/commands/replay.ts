@@ -126,7 +126,7 @@ async function putBack(
 ): Promise<void> {
   if (ready.length === 0) return
   const { files, clock } = platform
-  const { compression, objectBytesMax } = options
+  const { format, compression, objectBytesMax } = options
   const lane = { directory: data.laneDirectory(LANE), node: data.node, lane: LANE, lingerMs: LINGER_MS }
   const isStored = async ({ number, tag }: { number: number; tag: string }) =>
     (await data.entryOf(LANE, number, tag)) !== undefined
@@ -138,6 +138,7 @@ async function putBack(
   const noteWindowMs = Number.MAX_SAFE_INTEGER
   const opening = {
     ...lane,
+    format,
     compression,
     objectBytesMax,
     noteWindowMs,

@@ -2,12 +2,13 @@
 
 import { resolve } from 'node:path'
 import type { Variables } from '../config/load.ts'
-import type { Found, ReadableDestination } from '../destination/destination.ts'
+import type { Found, ReadableDestination, Unanswered } from '../destination/destination.ts'
 import { openPlace, parsePlace } from '../destination/place.ts'
 import type { LedgerEntry, LedgerObject } from '../observe/ledger-entry.ts'
 import type { Platform } from '../platform/platform.ts'
 import { ObjectCheck, receiptPrefixOf } from './line-check.ts'
-import type { Problem, ProblemKind } from './problems.ts'
+import type { Problem, Result } from './problems.ts'
+import { objectsIn, type Patiently, PayloadSetCheck } from './verify-payloads.ts'
 
 /** The pauses between tries when a fault is passing. */
 const PAUSES_MS = [200, 1000, 3000]
@@ -43,12 +44,17 @@ export class ObjectSearch {
   async check(entry: LedgerEntry, object: LedgerObject): Promise<Problem | undefined> {
     const place = await this.#placeOf(entry.destination)
     const problem = (kind: Problem['kind'], detail: string): Problem => {
-      const what = `${entry.destination}/${object.name}`
+      const what = `${entry.destination}/${object.name}${entry.format === 'payload' ? '-*' : ''}`
       return { kind, what, detail, receipts: receiptsOf(entry, object) }
     }
     const { destination } = place
     if (!destination) return problem('not_checked', place.reason)
-    const look = this.#isDeep ? this.#deepLook(destination, entry, object) : this.#look(destination, object)
+    const payloads = entry.format === 'payload'
+    const look = payloads
+      ? this.#setLook(destination, entry, object)
+      : this.#isDeep
+        ? this.#deepLook(destination, entry, object)
+        : this.#look(destination, object)
     const result = await look
     if (result.kind === 'failed') {
       place.failuresInARow += 1
@@ -57,17 +63,17 @@ export class ObjectSearch {
       return problem('not_checked', result.reason)
     }
     place.failuresInARow = 0
-    this.checked += 1
+    this.checked += objectsIn(entry, object)
     return result.kind === 'good' ? undefined : problem(result.wrong, result.detail)
   }
 
   async #look(destination: ReadableDestination, object: LedgerObject): Promise<Result> {
-    return compare(await this.#patiently(() => destination.sizeOf(object.name, this.#signal)), object)
+    return compare(await this.#patiently<Found>(() => destination.sizeOf(object.name, this.#signal)), object)
   }
 
   async #deepLook(destination: ReadableDestination, entry: LedgerEntry, object: LedgerObject): Promise<Result> {
     let check: ObjectCheck | undefined
-    const found = await this.#patiently(() => {
+    const found = await this.#patiently<Found>(() => {
       check?.abandon()
       const begun = new ObjectCheck(entry, object)
       check = begun
@@ -86,10 +92,15 @@ export class ObjectSearch {
     return fault === undefined ? result : { kind: 'wrong', wrong: 'object_lines', detail: fault }
   }
 
-  async #patiently(ask: () => Promise<Found>): Promise<Found> {
+  #setLook(destination: ReadableDestination, entry: LedgerEntry, set: LedgerObject): Promise<Result> {
+    const patiently: Patiently = (ask) => this.#patiently(ask)
+    return new PayloadSetCheck(destination, entry, set, patiently, this.#signal).look(this.#isDeep)
+  }
+
+  async #patiently<T extends { kind: string }>(ask: () => Promise<T | Unanswered>): Promise<T | Unanswered> {
     for (const pauseMs of PAUSES_MS) {
       const found = await ask()
-      if (found.kind !== 'failed' || !found.passing) return found
+      if (!('passing' in found) || !found.passing) return found
       await this.#platform.clock.sleep(pauseMs)
     }
     return await ask()
@@ -112,11 +123,6 @@ export class ObjectSearch {
     return { destination: openPlace(place, this.#platform, this.#env), reason: '', failuresInARow: 0 }
   }
 }
-
-type Result =
-  | { kind: 'good' }
-  | { kind: 'wrong'; wrong: ProblemKind; detail: string }
-  | { kind: 'failed'; reason: string }
 
 function compare(found: Found, { bytes }: LedgerObject): Result {
   if (found.kind === 'failed') return found

@@ -17,6 +17,7 @@ import { checkDead, checkJournal } from './verify-journal.ts'
 import { checkLedger, entriesOf, entryFaults } from './verify-ledger.ts'
 import { checkNumbers } from './verify-numbers.ts'
 import { ObjectSearch } from './verify-objects.ts'
+import { objectsIn } from './verify-payloads.ts'
 import { type Report, reportInWords } from './verify-report.ts'
 
 /** How many objects are looked at at once. */
@@ -32,7 +33,7 @@ export async function verify(command: Command, { platform, env, terminal }: Surr
   const ledger = await checkLedger(platform, data, options.ledgerDays, problems, (entry) => {
     journal.isOver(entry)
     journal.numbers.add(entry.lane, entry.segment)
-    if (Date.parse(entry.at) >= sinceMs) expected.set(entry.entry, entry.objects.length)
+    if (Date.parse(entry.at) >= sinceMs) expected.set(entry.entry, objectsOfEntry(entry))
   })
   await checkNumbers(platform.files, data, journal.numbers, problems)
   const isLooked = ({ entry }: { entry: number }) => entry <= ledger.lastEntry
@@ -44,7 +45,7 @@ export async function verify(command: Command, { platform, env, terminal }: Surr
   await inParallel(toCheck, OBJECTS_AT_ONCE, async ({ entry, object }) => {
     const problem = await search.check(entry, object)
     if (problem) problems.add(problem)
-    progress.step()
+    progress.step(objectsIn(entry, object))
   })
   progress.end()
   const pending = journal.pendingAt(ledger.lastEntry)
@@ -97,6 +98,10 @@ function named(entry: LedgerEntry) {
   if (!object) return { what }
   const prefix = receiptPrefixOf(entry, object)
   return { what, receipts: [`${prefix}-0`, `${prefix}-${entry.records - 1}`] as const }
+}
+
+function objectsOfEntry(entry: LedgerEntry): number {
+  return entry.objects.reduce((total, object) => total + objectsIn(entry, object), 0)
 }
 
 function sum(a: Amount, b: Amount): Amount {

@@ -1,7 +1,7 @@
 /** `millrace where`: where the payloads of a receipt are, as far as the data directory tells. */
 
 import type { Command } from '../config/load-command.ts'
-import { type ObjectLines, type Whereabouts, whereIs } from '../delivery/whereabouts.ts'
+import { type ObjectLines, type PayloadNames, type Whereabouts, whereIs } from '../delivery/whereabouts.ts'
 import { parseReceipt } from '../journal/name.ts'
 import { FoundData } from './data.ts'
 import { DROPPED_ENDING, deadPath, REPLAYED_ENDING, readReplay } from './dead-files.ts'
@@ -53,7 +53,14 @@ function inWords(receipt: string, found: Whereabouts, since: Since): string {
 ${objects}`
 }
 
-function objectInWords({ name, bytes, sha256, lines }: ObjectLines): string {
+function objectInWords(object: ObjectLines | PayloadNames): string {
+  if ('lines' in object) return linesInWords(object)
+  const { name, payloads } = object
+  const what = payloads === undefined ? 'its payloads, one each' : count(payloads, 'payload')
+  return `  ${payloads === 1 ? 'object ' : 'objects'}     ${name}\n              ${what}\n`
+}
+
+function linesInWords({ name, bytes, sha256, lines }: ObjectLines): string {
   const { first, last, exact } = lines
   const range = first === last ? `line ${inDigits(first)}` : `lines ${inDigits(first)} to ${inDigits(last)}`
   const shared = exact ? '' : ' (among lines of other records; look for the receipt)'

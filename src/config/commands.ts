@@ -7,6 +7,7 @@ export const COMMAND_OPTIONS = [
   'data',
   'to',
   'ledgerDays',
+  'format',
   'compression',
   'objectBytesMax',
 ] as const satisfies readonly (keyof Options)[]
@@ -122,7 +123,7 @@ what is missing.`,
     more: `Needs the data directory for itself: stop the server first. The body is checked anew, and refused when it would die again. It
 keeps its source and the time it was received at; the next start of the server delivers it. A repeat after a crash doesn't put
 a record back twice, as long as the ledger goes back to the first try.`,
-    options: ['data', 'compression', 'objectBytesMax'],
+    options: ['data', 'format', 'compression', 'objectBytesMax'],
     flags: ['all'],
     exits: [
       [0, 'all are back'],

@@ -2,10 +2,10 @@
 
 import { dirname } from 'node:path'
 import type { Destination, OutgoingObject } from '../destination/destination.ts'
-import type { Compression, SegmentHeader } from '../journal/layout.ts'
+import type { Compression, ObjectFormat, SegmentHeader } from '../journal/layout.ts'
 import { parseSegmentName, receiptPrefix } from '../journal/name.ts'
 import { readHeader, readPieces } from '../journal/reader.ts'
-import { readRecord, recordBytes, type StoredRecord } from '../journal/record.ts'
+import { readRecord, readRecords, recordBytes, type StoredRecord } from '../journal/record.ts'
 import { setAside } from '../journal/recovery.ts'
 import type { Observer } from '../observe/events.ts'
 import type { DeadLetter, LedgerObject } from '../observe/ledger-entry.ts'
@@ -20,7 +20,9 @@ import { objectName } from './object-name.ts'
 import { OpenObject } from './open-object.ts'
 import type { Parking } from './parking.ts'
 import { putUntilStored, type Trouble } from './patience.ts'
-import type { ByteBudget, Turn } from './turn.ts'
+import { PayloadObjects } from './payload-objects.ts'
+import type { PutLimit } from './put-limit.ts'
+import type { Budget, Turn } from './turn.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -37,7 +39,11 @@ export interface DeliveryContext {
   /** Memory for lines before they are compressed. */
   chunks: ChunkPool
   /** The bytes of finished objects that are being put or wait for another try. */
-  bodies: ByteBudget
+  bodies: Budget
+  /** How many objects of format `payload` are being put or wait for another try. */
+  puts: Budget
+  /** How many puts may be under way at once, objects of each format by themselves. */
+  limits: Readonly<Record<ObjectFormat, PutLimit>>
   /** What stored objects leave behind. */
   garbage: Garbage
   /** Where deliveries wait while the destination is parked. */
@@ -50,6 +56,7 @@ export interface DeliveryContext {
 export type Delivered =
   | {
       kind: 'stored'
+      format: ObjectFormat
       objects: LedgerObject[]
       /** In those objects. */
       payloads: number
@@ -78,6 +85,8 @@ class Delivery {
   readonly #file: OpenFile
   readonly #context: DeliveryContext
   readonly #onTrouble: (trouble: Trouble) => void
+  /** Where each payload is an object of its own. */
+  #payloadObjects: PayloadObjects | undefined
   /** By source and hour. A segment of a few seconds has one, or two around a full hour, for each source. */
   readonly #open = new Map<string, OpenObject>()
   readonly #stored: LedgerObject[] = []
@@ -105,21 +114,35 @@ class Delivery {
       // Recovery has refused newer versions, so that this header was damaged: the whole file is set aside.
       if (header.kind !== 'header') await this.#setAside(0, await this.#file.size())
       else if (!(await this.#deliverPieces(header.header))) return { kind: 'stopped' }
-      const letters = this.#letters
-      return { kind: 'stored', objects: this.#stored, payloads: this.#payloads, bytes: this.#bytes, letters }
+      const format = header.kind === 'header' ? header.header.format : 'lines'
+      const own = this.#payloadObjects
+      const objects = own?.list() ?? this.#stored
+      const payloads = own?.payloads ?? this.#payloads
+      return { kind: 'stored', format, objects, payloads, bytes: this.#bytes, letters: this.#letters }
     } finally {
+      this.#payloadObjects?.abandon()
       this.#leaveTurn()
     }
   }
 
   async #deliverPieces(header: SegmentHeader): Promise<boolean> {
     this.#context.lines.begin(receiptPrefix(header))
+    if (header.format === 'payload') this.#payloadObjects = new PayloadObjects(header, this.#patience(header))
     for await (const piece of readPieces(this.#file)) {
       if (piece.kind !== 'frame') {
         await this.#setAside(piece.offset, piece.bytes)
       } else if (piece.header.kind === 'records') {
-        if (!(await this.#encode(header, piece.body, piece.header.firstRecord))) return false
+        const { firstRecord } = piece.header
+        const isDone = this.#payloadObjects
+          ? await this.#putAlone(this.#payloadObjects, header, piece.body, firstRecord)
+          : await this.#encode(header, piece.body, firstRecord)
+        if (!isDone) return false
       }
+    }
+    if (this.#payloadObjects) {
+      // Others encode while the last of these are on their way.
+      this.#leaveTurn()
+      return await this.#payloadObjects.end()
     }
     for (const [key, object] of this.#open) {
       if (!(await this.#finish(header, key, object))) return false
@@ -171,6 +194,27 @@ class Delivery {
     }
   }
 
+  /** Puts each payload of a frame's records as an object of its own. False when told to stop. */
+  async #putAlone(
+    objects: PayloadObjects,
+    header: SegmentHeader,
+    frame: Buffer,
+    firstRecord: number,
+  ): Promise<boolean> {
+    const { lines } = this.#context
+    let place = firstRecord
+    for (const record of readRecords(frame)) {
+      if (lines.misfit(record) !== undefined) {
+        await this.#bury(receiptPrefix(header) + place, place, record)
+      } else {
+        this.#bytes += recordBytes(record)
+        if (!(await objects.add(place, record, lines))) return false
+      }
+      place += 1
+    }
+    return true
+  }
+
   /** Sets a record aside that can't be encoded now or ever. */
   async #bury(receipt: string, place: number, record: StoredRecord): Promise<void> {
     const { platform, observe, lines } = this.#context
@@ -205,7 +249,7 @@ class Delivery {
     const part = this.#parts.get(key) ?? 0
     this.#parts.set(key, part + 1)
     const name = objectName(header, partition, part)
-    const { bodies, destination, parking, platform, signal } = this.#context
+    const { bodies } = this.#context
     await bodies.take(body.length)
     this.#leaveTurn()
     try {
@@ -216,15 +260,20 @@ class Delivery {
         contentType: 'application/x-ndjson',
         contentEncoding: header.compression === 'none' ? undefined : header.compression,
       }
-      const { clock, random } = platform
-      const patience = { clock, random, destination, parking, signal, onTrouble: this.#onTrouble }
-      if (!(await putUntilStored(outgoing, patience))) return false
+      if (!(await putUntilStored(outgoing, this.#patience(header)))) return false
     } finally {
       bodies.give(body.length)
     }
     this.#stored.push({ name, bytes: body.length, sha256: hex(sha256), lines: encoder.payloads, runs: object.runs() })
     this.#payloads += encoder.payloads
     return true
+  }
+
+  #patience({ format }: SegmentHeader) {
+    const { bodies, puts, limits, destination, parking, platform, signal } = this.#context
+    const { clock, random } = platform
+    const onTrouble = this.#onTrouble
+    return { clock, random, destination, parking, limit: limits[format], signal, bodies, puts, onTrouble }
   }
 
   async #setAside(offset: number, bytes: number): Promise<void> {

@@ -81,6 +81,7 @@ export class Lines {
   #spansMax = 0
   #bytes: Buffer = Buffer.alloc(0)
   #state = new Uint32Array()
+  #spans = new Uint32Array()
   #firstPlace = 0
   #exports!: Exports
 
@@ -181,7 +182,7 @@ export class Lines {
     return true
   }
 
-  /** Why the record can't be encoded; undefined when it can. Takes the place of a frame. */
+  /** Why the record can't be encoded; undefined when it can, and then `payloadStart` and `payloadEnd` know where its payloads are. Takes the place of a frame. */
   misfit(record: NewRecord): string | undefined {
     const { kind, body, payloads } = record
     this.widen(record)
@@ -190,6 +191,16 @@ export class Lines {
     if (count === payloads) return undefined
     if (count < 0) return `the body is not the ${kind} that intake saw`
     return `the ${kind} holds ${count} payloads where intake counted ${payloads}`
+  }
+
+  /** Where a payload of the record that `misfit` was asked about begins in its body. */
+  payloadStart(index: number): number {
+    return (this.#spans[2 * index] as number) - FRAME_AT
+  }
+
+  /** Where it ends. */
+  payloadEnd(index: number): number {
+    return (this.#spans[2 * index + 1] as number) - FRAME_AT
   }
 
   #goTo(position: number, place: number, index: number): void {
@@ -219,6 +230,7 @@ export class Lines {
     this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports
     this.#bytes = Buffer.from(memory.buffer)
     this.#state = new Uint32Array(memory.buffer, this.#exports.state.value, Object.keys(FIELDS).length)
+    this.#spans = new Uint32Array(memory.buffer, spansAt, spansMax * 2)
     this.#frameBytesMax = frameBytesMax
     this.#spansMax = spansMax
     this.#exports.place(spansAt, spansMax, TALLIES_AT, TALLIES_MAX, OUTPUT_AT, OUTPUT_BYTES)

@@ -5,11 +5,21 @@ import type { Event } from '../observe/events.ts'
 import type { Delivered } from './deliver.ts'
 import type { Trouble } from './patience.ts'
 
-/** What a thread starts with. */
+/** What all threads start with, and share. */
 export interface ThreadStart {
   place: Place
-  /** Bytes of finished objects that it may hold while they are being put. */
+  /** Bytes of finished objects that may be held while they are being put. */
   bodyBytesMax: number
+  /** How many objects of lines may be put at once. */
+  workersMax: number
+  /** How many objects of format `payload`. */
+  putsMax: number
+}
+
+/** What one of them starts with: its share. */
+export interface ThreadData extends ThreadStart {
+  /** Where it tells how many puts are under way. */
+  gauges: SharedArrayBuffer
 }
 
 /** To a thread. */

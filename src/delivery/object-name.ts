@@ -1,7 +1,7 @@
 /** Object names: they follow from the segment and its records alone, so that a repeat writes the same name. */
 
 import type { Compression, SegmentHeader } from '../journal/layout.ts'
-import { segmentDigits } from '../journal/name.ts'
+import { receiptPrefix, segmentDigits } from '../journal/name.ts'
 
 const ENDINGS: Record<Compression, string> = { none: '.ndjson', gzip: '.ndjson.gz', zstd: '.ndjson.zst' }
 
@@ -13,8 +13,21 @@ export interface Partition {
 
 /** `{source}/date=2026-11-21/hour=01/{node}-{lane}-{segment}-{tag}-{part}.ndjson.zst`. */
 export function objectName(header: SegmentHeader, partition: Partition, part: number): string {
-  const received = new Date(partition.receivedAtMs).toISOString()
   const file = `${header.node}-${header.lane}-${segmentDigits(header.number)}-${header.tag}-${part}`
-  const directory = `${partition.source}/date=${received.slice(0, 10)}/hour=${received.slice(11, 13)}`
-  return `${directory}/${file}${ENDINGS[header.compression]}`
+  return `${directoryOf(partition)}/${file}${ENDINGS[header.compression]}`
+}
+
+/** What the names of all objects begin with that hold one payload each, of one source and hour of a segment. */
+export function payloadSetName(header: SegmentHeader, partition: Partition): string {
+  return `${directoryOf(partition)}/${receiptPrefix(header).slice(0, -1)}`
+}
+
+/** The name of one of them: `{source}/date=2026-11-21/hour=01/{receipt}-{index}`. */
+export function payloadName(setName: string, place: number, index: number): string {
+  return `${setName}-${place}-${index}`
+}
+
+function directoryOf({ source, receivedAtMs }: Partition): string {
+  const received = new Date(receivedAtMs).toISOString()
+  return `${source}/date=${received.slice(0, 10)}/hour=${received.slice(11, 13)}`
 }

@@ -9,11 +9,14 @@ import { type DeliveryContext, deliver } from './deliver.ts'
 import { CHUNK_BYTES } from './encode.ts'
 import { Garbage } from './garbage.ts'
 import { Lines } from './lines.ts'
-import type { JobMessage, ThreadMessage, ThreadStart } from './messages.ts'
+import type { JobMessage, ThreadData, ThreadMessage } from './messages.ts'
 import { Parking } from './parking.ts'
-import { ByteBudget, Turn } from './turn.ts'
+import { PutGauges } from './put-gauges.ts'
+import { PutLimit } from './put-limit.ts'
+import { Budget, Turn } from './turn.ts'
 
-const start = workerData as ThreadStart
+const start = workerData as ThreadData
+const gauges = new PutGauges(start.gauges)
 const say = (message: ThreadMessage) => parentPort?.postMessage(message)
 
 const context: DeliveryContext = {
@@ -25,8 +28,13 @@ const context: DeliveryContext = {
   // Two for each object being encoded; more than one at a time only around a full hour or with many sources.
   chunks: new ChunkPool(CHUNK_BYTES, 8),
   parking: new Parking(systemPlatform.clock),
-  bodies: new ByteBudget(start.bodyBytesMax),
   garbage: new Garbage(() => Bun.gc(true)),
+  bodies: new Budget(start.bodyBytesMax),
+  puts: new Budget(start.putsMax),
+  limits: {
+    lines: new PutLimit(systemPlatform.clock, start.workersMax, (counts) => gauges.set('lines', counts)),
+    payload: new PutLimit(systemPlatform.clock, start.putsMax, (counts) => gauges.set('payload', counts)),
+  },
   observe: (event) => say({ kind: 'event', event }),
   // The thread is ended from outside; a delivery that is cut off is repeated after the next start.
   signal: new AbortController().signal,

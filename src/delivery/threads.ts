@@ -6,8 +6,9 @@ import type { Observer } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Delivered } from './deliver.ts'
 import { Heartbeat } from './heartbeat.ts'
-import type { JobMessage, ThreadMessage, ThreadStart } from './messages.ts'
+import type { JobMessage, ThreadData, ThreadMessage, ThreadStart } from './messages.ts'
 import type { Trouble } from './patience.ts'
+import { PutGauges, type PutsByFormat, shareOf, sumOfPuts } from './put-gauges.ts'
 
 /** The pause before a job is run again whose thread died or whose disk failed it. */
 const CRASH_PAUSE_MS = 1000
@@ -26,6 +27,7 @@ interface Thread {
   dead: boolean
   jobs: Map<number, Job>
   heartbeat: Heartbeat
+  gauges: PutGauges
 }
 
 /** A fixed number of threads, each with any number of deliveries under way. */
@@ -37,6 +39,8 @@ export class DeliveryThreads {
   readonly #threads: Thread[]
   /** Segment → why it is parked. It stays so when its thread dies: that says nothing about the destination. */
   readonly #parked = new Map<string, string>()
+  readonly #throttledBefore = { lines: 0, payload: 0 }
+  readonly #count: number
   #jobs = 0
   #stopped = false
 
@@ -46,13 +50,23 @@ export class DeliveryThreads {
     this.#clock = clock
     this.#observe = observe
     this.#entry = entry
-    this.#threads = Array.from({ length: count }, () => this.#spawn())
+    this.#count = count
+    this.#threads = Array.from({ length: count }, (_, index) => this.#spawn(index))
   }
 
   /** Why the destination takes nothing until somebody mends it; undefined when it isn't parked. */
   get parked(): string | undefined {
     for (const reason of this.#parked.values()) return reason
     return undefined
+  }
+
+  /** The puts of all threads. */
+  get puts(): PutsByFormat {
+    const living = this.#threads.filter(({ dead }) => !dead)
+    return sumOfPuts(
+      living.map(({ gauges }) => gauges),
+      this.#throttledBefore,
+    )
   }
 
   /** Delivers a segment, however often it takes. Rejects only when the threads are stopped. */
@@ -88,13 +102,24 @@ export class DeliveryThreads {
   #leastBusy(): Thread {
     const least = this.#threads.reduce((least, next) => (next.jobs.size < least.jobs.size ? next : least))
     if (!least.dead) return least
-    const fresh = this.#spawn()
-    this.#threads[this.#threads.indexOf(least)] = fresh
+    const index = this.#threads.indexOf(least)
+    const fresh = this.#spawn(index)
+    this.#threads[index] = fresh
     return fresh
   }
 
-  #spawn(): Thread {
-    const worker = new Worker(this.#entry, { workerData: this.#start })
+  #spawn(index: number): Thread {
+    const gauges = new PutGauges()
+    const share = (total: number) => shareOf(total, this.#count, index)
+    const { place, bodyBytesMax, workersMax, putsMax } = this.#start
+    const workerData: ThreadData = {
+      place,
+      bodyBytesMax: share(bodyBytesMax),
+      workersMax: share(workersMax),
+      putsMax: share(putsMax),
+      gauges: gauges.memory,
+    }
+    const worker = new Worker(this.#entry, { workerData })
     // An 'error' is always followed by 'exit', which does the work; it only has to be listened to.
     let reason = 'the thread ended'
     const hangs = () => {
@@ -102,7 +127,7 @@ export class DeliveryThreads {
       void worker.terminate()
     }
     const heartbeat = new Heartbeat(this.#clock, () => say(worker, { kind: 'ask' }), hangs)
-    const thread: Thread = { worker, dead: false, jobs: new Map(), heartbeat }
+    const thread: Thread = { worker, dead: false, jobs: new Map(), heartbeat, gauges }
     worker.on('message', (message: ThreadMessage) => this.#hear(thread, message))
     worker.on('error', (error) => {
       reason = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -114,6 +139,9 @@ export class DeliveryThreads {
   #bury(thread: Thread, reason: string): void {
     thread.dead = true
     thread.heartbeat.stop()
+    for (const format of ['lines', 'payload'] as const) {
+      this.#throttledBefore[format] += thread.gauges.get(format).throttled
+    }
     const jobs = [...thread.jobs.values()]
     thread.jobs.clear()
     for (const job of jobs) job.reject(new Error(`a delivery thread died: ${reason}`))
@@ -127,12 +155,17 @@ export class DeliveryThreads {
     if (message.kind === 'trouble') return this.#note(job, message.trouble)
     thread.jobs.delete(message.job)
     if (message.kind === 'failed') return job.reject(new Error(message.reason))
-    if (this.#parked.delete(job.segment) && this.#parked.size === 0) this.#observe({ kind: 'destination-resumed' })
+    this.#mended(job.segment)
     job.resolve(message.delivered)
+  }
+
+  #mended(segment: string): void {
+    if (this.#parked.delete(segment) && this.#parked.size === 0) this.#observe({ kind: 'destination-resumed' })
   }
 
   #note({ segment }: Job, trouble: Trouble): void {
     const { object, reason, attempt, pauseMs } = trouble
+    if (trouble.kind === 'mended') return this.#mended(segment)
     // Once parked, only what is stored shows that somebody has mended it: another fault in between does not.
     if (trouble.kind === 'park' || this.#parked.has(segment)) this.#parked.set(segment, reason)
     if (trouble.kind === 'park') this.#observe({ kind: 'destination-parked', object, reason, pauseMs })

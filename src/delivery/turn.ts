@@ -16,27 +16,27 @@ export class Turn {
   }
 }
 
-/** A number of bytes that may be held at once. */
-export class ByteBudget {
-  readonly #bytesMax: number
+/** A number of something, bytes or puts, that may be held at once. */
+export class Budget {
+  readonly #max: number
   #held = 0
   readonly #waiting: (() => void)[] = []
 
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax
+  constructor(max: number) {
+    this.#max = max
   }
 
-  /** Waits until `bytes` more may be held. A body larger than the whole budget goes when nothing else is held. */
-  async take(bytes: number): Promise<void> {
-    while (this.#held > 0 && this.#held + bytes > this.#bytesMax) {
+  /** Waits until `count` more may be held. What is larger than the whole budget goes when nothing else is held. */
+  async take(count: number): Promise<void> {
+    while (this.#held > 0 && this.#held + count > this.#max) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
-    this.#held += bytes
+    this.#held += count
   }
 
-  /** Gives bytes back. */
-  give(bytes: number): void {
-    this.#held -= bytes
+  /** Gives back what was held. */
+  give(count: number): void {
+    this.#held -= count
     for (const wake of this.#waiting.splice(0)) wake()
   }
 }

@@ -13,12 +13,19 @@ export interface ObjectLines {
   lines: LineRange
 }
 
+/** The objects of a record whose payloads have one each. */
+export interface PayloadNames {
+  /** With all indexes in brackets, as curl takes them: `…-[0-99]`; with `*` where the ledger is too coarse to tell them. */
+  name: string
+  payloads: number | undefined
+}
+
 /** What is known of a record. */
 export type Whereabouts =
   /** Durable in the journal, on its way. */
   | { state: 'pending' }
   /** Without objects when the record held no payload. */
-  | { state: 'stored'; stored_at: string; destination: string; objects: ObjectLines[] }
+  | { state: 'stored'; stored_at: string; destination: string; objects: (ObjectLines | PayloadNames)[] }
   /** It will never be stored. */
   | { state: 'dead'; died_at: string; reason: string }
 
@@ -46,9 +53,20 @@ export async function whereIs(receipt: string, sources: WhereaboutsSources): Pro
 }
 
 /** The objects that hold lines of the record at `place`. */
-export function objectsOf({ objects }: Pick<SegmentOutcome, 'objects'>, place: number): ObjectLines[] {
-  return objects.flatMap(({ name, bytes, sha256, runs }: LedgerObject) => {
+export function objectsOf(
+  { format, objects }: Pick<SegmentOutcome, 'format' | 'objects'>,
+  place: number,
+): (ObjectLines | PayloadNames)[] {
+  return objects.flatMap<ObjectLines | PayloadNames>(({ name, bytes, sha256, runs }: LedgerObject) => {
     const lines = findLines(runs, place)
-    return lines ? [{ name, bytes, sha256, lines }] : []
+    if (!lines) return []
+    return format === 'payload' ? payloadNames(name, place, lines) : { name, bytes, sha256, lines }
   })
+}
+
+function payloadNames(set: string, place: number, { first, last, exact }: LineRange): PayloadNames {
+  if (!exact) return { name: `${set}-${place}-*`, payloads: undefined }
+  const payloads = last - first + 1
+  const index = payloads === 1 ? '0' : `[0-${last - first}]`
+  return { name: `${set}-${place}-${index}`, payloads }
 }

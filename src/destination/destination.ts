@@ -17,9 +17,15 @@ export type PutOutcome =
   /** It is there and durable; `already` when an earlier attempt had stored it. */
   | { kind: 'stored'; already: boolean }
   /** A passing fault (5xx, throttling, timeout, connection): try again with backoff. `reason` is one line for a log. */
-  | { kind: 'retry'; reason: string }
+  | { kind: 'retry'; reason: string; throttled?: Throttled }
   /** A fault that somebody has to mend (403, no such bucket, wrong clock): keep, show, try again with long pauses. */
   | { kind: 'park'; reason: string }
+
+/** It has too much to do, or did not answer in time: fewer puts at once would help. */
+export interface Throttled {
+  /** How long it asked to be left alone. */
+  retryAfterMs: number | undefined
+}
 
 /** A question that got no answer. `passing` when another try may get one; else somebody has to mend something first. */
 export interface Unanswered {
@@ -31,6 +37,15 @@ export interface Unanswered {
 
 /** Whether an object is there, and how long it is; or, when it was read, how much of it was. */
 export type Found = { kind: 'found'; bytes: number } | { kind: 'missing' } | Unanswered
+
+/** Some of the objects whose names begin alike; `next` asks for those behind them, undefined when there are no more. */
+export type Listed = { kind: 'page'; objects: ListedObject[]; next: string | undefined } | Unanswered
+
+/** An object in a list. */
+export interface ListedObject {
+  name: string
+  bytes: number
+}
 
 /** Somewhere objects are put. */
 export interface Destination {
@@ -49,6 +64,8 @@ export interface ReadableDestination extends Destination {
    * fails half-way, the next one begins anew. Rejects only when `take` does.
    */
   read(name: string, take: (piece: Uint8Array) => void | Promise<void>, signal: AbortSignal): Promise<Found>
+  /** Lists objects whose names begin with `prefix`, a page at a time, in any order. One try. */
+  list(prefix: string, next: string | undefined, signal: AbortSignal): Promise<Listed>
 }
 
 /** Whether every part of an object's name stands for itself, in a URL as in a path. */

@@ -1,10 +1,12 @@
 /** The directory destination: a temporary file, fsync, rename, directory fsync. What has its final name is whole. */
 
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { type Files, isMissing, type OpenFile } from '../platform/files.ts'
 import {
   type Found,
   isPlainName,
+  type Listed,
+  type ListedObject,
   type OutgoingObject,
   type PutOutcome,
   type ReadableDestination,
@@ -59,7 +61,30 @@ export function directoryDestination(root: string, files: Files): ReadableDestin
         await file.close().catch(() => {})
       }
     },
+    async list(prefix, _next, signal): Promise<Listed> {
+      try {
+        const objects = isPlainName(prefix) ? await listBelow(files, root, prefix, signal) : []
+        return { kind: 'page', objects, next: undefined }
+      } catch (error) {
+        const found = unanswered(error)
+        return found.kind === 'failed' ? found : { kind: 'page', objects: [], next: undefined }
+      }
+    },
   }
+}
+
+/** A name's last part is a file's, so that all that begin alike are in one directory. */
+async function listBelow(files: Files, root: string, prefix: string, signal: AbortSignal): Promise<ListedObject[]> {
+  const objects: ListedObject[] = []
+  const start = basename(prefix)
+  for (const file of await files.list(join(root, dirname(prefix)))) {
+    signal.throwIfAborted()
+    if (!file.startsWith(start) || file.endsWith(PARTIAL_ENDING)) continue
+    const name = join(dirname(prefix), file)
+    const bytes = await files.sizeOf(join(root, name))
+    if (bytes !== undefined) objects.push({ name, bytes })
+  }
+  return objects
 }
 
 async function readThrough(file: OpenFile, take: (piece: Uint8Array) => void | Promise<void>, signal: AbortSignal) {

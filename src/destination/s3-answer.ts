@@ -31,9 +31,12 @@ interface Row {
   /** What to do about it, where that is known. */
   advice?: string | ((facts: Facts) => string)
   remedy?: Remedy
+  /** Whether fewer puts at once would help. */
+  isThrottling?: true
 }
 
 const RETRY: Row = { kind: 'retry' }
+const THROTTLING: Row = { kind: 'retry', isThrottling: true }
 const OTHER_REGION: Row = { kind: 'park', advice: regionAdvice }
 const EXPIRED: Row = { kind: 'park', advice: 'Its credentials have expired: renew them', remedy: 'keys-expired' }
 const WRONG_KEY = 'Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile or the role'
@@ -48,10 +51,10 @@ const ROWS: Readonly<Record<string, Row>> = {
   BadDigest: RETRY,
   IncompleteBody: RETRY,
   XAmzContentSHA256Mismatch: RETRY,
-  SlowDown: RETRY,
-  Throttling: RETRY,
-  ThrottlingException: RETRY,
-  'KMS.ThrottlingException': RETRY,
+  SlowDown: THROTTLING,
+  Throttling: THROTTLING,
+  ThrottlingException: THROTTLING,
+  'KMS.ThrottlingException': THROTTLING,
   'KMS.DependencyTimeoutException': RETRY,
   'KMS.KMSInternalException': RETRY,
 
@@ -77,12 +80,13 @@ const ROWS: Readonly<Record<string, Row>> = {
   '3xx': OTHER_REGION,
   '408': RETRY,
   '412': { kind: 'stored' },
-  '429': RETRY,
+  '429': THROTTLING,
   '4xx': { kind: 'park' },
   '501': {
     kind: 'park',
     advice: 'This store has no PUT with If-None-Match, which storing once needs: use one that has',
   },
+  '503': THROTTLING,
   '5xx': RETRY,
 }
 
@@ -101,7 +105,13 @@ export function judge(answer: S3Answer, place: S3Place, nowMs: number): Judgemen
     return { outcome: { kind: 'park', reason }, remedy: 'none' }
   }
   const advice = typeof row.advice === 'function' ? row.advice({ place, answer, nowMs }) : row.advice
-  return { outcome: { kind: row.kind, reason: reasonOf(answer, place, code, advice) }, remedy: row.remedy ?? 'none' }
+  const reason = reasonOf(answer, place, code, advice)
+  const remedy = row.remedy ?? 'none'
+  if (row.isThrottling) {
+    const retryAfterMs = retryAfter(answer.headers.get('retry-after'), nowMs)
+    return { outcome: { kind: 'retry', reason, throttled: { retryAfterMs } }, remedy }
+  }
+  return { outcome: { kind: row.kind, reason }, remedy }
 }
 
 /** What an answer to a HEAD or a GET means when it doesn't bring the object. */
@@ -119,6 +129,13 @@ export function judgeRead(answer: S3Answer, place: S3Place, nowMs: number): Read
   const advice = code === 'AccessDenied' ? readPermissionAdvice(place) : known
   const reason = reasonOf(answer, place, code, advice)
   return { outcome: { kind: 'failed', passing: row.kind === 'retry', reason }, remedy: row.remedy ?? 'none' }
+}
+
+/** Seconds or a date; S3 itself sends none. */
+function retryAfter(text: string | null, nowMs: number): number | undefined {
+  if (text === null) return undefined
+  const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - nowMs
+  return ms > 0 ? ms : undefined
 }
 
 function reasonOf(answer: S3Answer, place: S3Place, code: string, advice: string | undefined): string {

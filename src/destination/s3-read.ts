@@ -9,8 +9,9 @@ import { Attempt, attemptMsMax, readAnswer, type S3Access } from './s3-request.t
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
 /** Looks for an object. */
-export function sizeInS3(options: S3Access, name: string, signal: AbortSignal): Promise<Found> {
-  return withKeys(options, name, signal, async (keys, attempt) => {
+export async function sizeInS3(options: S3Access, name: string, signal: AbortSignal): Promise<Found> {
+  if (!isPlainName(name)) return { kind: 'missing' }
+  return await withKeys<Found>(options, signal, async (keys, attempt) => {
     const response = await request(options, 'HEAD', name, keys, attempt)
     const bytes = lengthOf(response)
     if (response.status === 200 && bytes !== undefined) {
@@ -29,6 +30,7 @@ export async function readFromS3(
   take: (piece: Uint8Array) => void | Promise<void>,
   signal: AbortSignal,
 ): Promise<Found> {
+  if (!isPlainName(name)) return { kind: 'missing' }
   let thrown: { error: unknown } | undefined
   const guarded = async (piece: Uint8Array) => {
     try {
@@ -39,7 +41,7 @@ export async function readFromS3(
       return false
     }
   }
-  const found = await withKeys(options, name, signal, (keys, attempt) =>
+  const found = await withKeys<Found>(options, signal, (keys, attempt) =>
     readOnce(options, name, guarded, keys, attempt),
   )
   // The caller's own fault is none of the store's.
@@ -56,15 +58,9 @@ async function readOnce(
   attempt: Attempt,
 ): Promise<Found> {
   const response = await request(options, 'GET', name, keys, attempt)
-  const { credentials, clock } = options
   const length = lengthOf(response)
-  if (response.status !== 200) {
-    const { outcome, remedy } = judgeRead(await readAnswer(response, keys), options, clock.nowMs())
-    if (remedy === 'forget-keys') credentials.refused(keys)
-    if (remedy !== 'keys-expired' || outcome.kind !== 'failed') return outcome
-    return { ...outcome, passing: credentials.expired(keys) }
-  }
-  credentials.accepted(keys)
+  if (response.status !== 200) return await refusal(options, response, keys)
+  options.credentials.accepted(keys)
   attempt.giveTimeFor(length ?? 0)
   let bytes = 0
   const reader = response.body?.getReader()
@@ -80,23 +76,38 @@ async function readOnce(
   return failed(options, `the answer ended after ${bytes} of ${length} bytes`)
 }
 
-async function request(options: S3Access, method: 'HEAD' | 'GET', name: string, keys: LiveKeys, attempt: Attempt) {
+/** What an answer means that isn't what was asked for. */
+export async function refusal(options: S3Access, response: Response, keys: LiveKeys) {
+  const { credentials, clock } = options
+  const { outcome, remedy } = judgeRead(await readAnswer(response, keys), options, clock.nowMs())
+  if (remedy === 'forget-keys') credentials.refused(keys)
+  if (remedy !== 'keys-expired' || outcome.kind !== 'failed') return outcome
+  return { ...outcome, passing: credentials.expired(keys) }
+}
+
+/** Sends a GET or HEAD of an object; or of the bucket itself, without a name and with a query. */
+export async function request(
+  options: S3Access,
+  method: 'HEAD' | 'GET',
+  name: string,
+  keys: LiveKeys,
+  attempt: Attempt,
+  query = '',
+) {
   const { signer, clock } = options
-  const { url, headers } = signer.sign({ method, name, headers: {}, sha256: EMPTY_SHA256 }, keys, clock.nowMs())
+  const { url, headers } = signer.sign({ method, name, query, headers: {}, sha256: EMPTY_SHA256 }, keys, clock.nowMs())
   // Not signed, since proxies change it: as stored, please. Bun would decompress what comes with a content coding.
   headers['accept-encoding'] = 'identity'
   return await fetch(url, { method, headers, redirect: 'manual', decompress: false, signal: attempt.signal })
 }
 
 /** Runs one attempt with credentials and a time limit; whatever goes wrong on the way is an answer. */
-async function withKeys(
+export async function withKeys<T>(
   options: S3Access,
-  name: string,
   signal: AbortSignal,
-  ask: (keys: LiveKeys, attempt: Attempt) => Promise<Found>,
-): Promise<Found> {
+  ask: (keys: LiveKeys, attempt: Attempt) => Promise<T>,
+): Promise<T | Unanswered> {
   const { clock, credentials } = options
-  if (!isPlainName(name)) return { kind: 'missing' }
   const attempt = new Attempt(clock, signal, attemptMsMax(0))
   try {
     const held = credentials.current()
@@ -118,6 +129,7 @@ function lengthOf({ headers }: Response): number | undefined {
   return /^\d+$/.test(text) ? Number(text) : undefined
 }
 
-function failed(options: S3Access, reason: string): Unanswered {
+/** No answer, and another try may get one. */
+export function failed(options: S3Access, reason: string): Unanswered {
   return { kind: 'failed', passing: true, reason: `${where(options)}: ${reason}` }
 }

@@ -3,12 +3,14 @@
 import {
   type Found,
   isPlainName,
+  type Listed,
   type OutgoingObject,
   type PutOutcome,
   type ReadableDestination,
 } from './destination.ts'
 import { judge, judgeFailure, type S3Answer, where } from './s3-answer.ts'
 import type { LiveKeys } from './s3-credentials.ts'
+import { listInS3 } from './s3-list.ts'
 import { readFromS3, sizeInS3 } from './s3-read.ts'
 import { Attempt, attemptMsMax, readAnswer, type S3Access, type S3Options } from './s3-request.ts'
 import { S3Signer, type SentHeaders, type SignedRequest } from './s3-signature.ts'
@@ -54,6 +56,10 @@ class S3Destination implements ReadableDestination {
     return readFromS3(this.#options, name, take, signal)
   }
 
+  list(prefix: string, next: string | undefined, signal: AbortSignal): Promise<Listed> {
+    return listInS3(this.#options, prefix, next, signal)
+  }
+
   async #putOnce(object: OutgoingObject, keys: LiveKeys, attempt: Attempt): Promise<PutOutcome> {
     const { url, headers } = this.#signed(object, keys)
     let answer: S3Answer
@@ -94,6 +100,8 @@ class S3Destination implements ReadableDestination {
   }
 
   #gaveUp(attempt: Attempt): PutOutcome {
-    return { kind: 'retry', reason: `${where(this.#options)}: ${attempt.ending}` }
+    const reason = `${where(this.#options)}: ${attempt.ending}`
+    if (attempt.endedBy === 'caller') return { kind: 'retry', reason }
+    return { kind: 'retry', reason, throttled: { retryAfterMs: undefined } }
   }
 }

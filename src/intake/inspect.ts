@@ -9,11 +9,20 @@ export interface Balance extends LedgerTotals {
   pending: LedgerTotals['stored']
 }
 
+/** Puts to the destination: under way, how many may be just now, and how many answers were throttling. */
+export interface Puts {
+  inFlight: number
+  limit: number
+  throttled: number
+}
+
 /** Who knows. */
 export interface Inspection {
   /** What is known of a receipt, as it goes into the answer; undefined when nothing is. */
   whereIs(receipt: string): Promise<object | undefined>
   balance(): Balance
+  /** By what an object holds. */
+  puts(): Readonly<Record<'lines' | 'payload', Puts>>
   /** What else the status page shows. */
   status(): object
 }
@@ -31,7 +40,13 @@ export function statusResponse(inspection: Inspection): Response {
   return Response.json({ ...inspection.balance(), ...inspection.status() })
 }
 
-/** `GET /metrics`: the balance as Prometheus text. */
+const PUT_METRICS = [
+  ['millrace_puts_in_flight', 'gauge', 'inFlight'],
+  ['millrace_puts_limit', 'gauge', 'limit'],
+  ['millrace_puts_throttled_total', 'counter', 'throttled'],
+] as const satisfies readonly [string, string, keyof Puts][]
+
+/** `GET /metrics`: the balance, and how puts fare, as Prometheus text. */
 export function metricsResponse(inspection: Inspection): Response {
   const balance = inspection.balance()
   const lines = (['accepted', 'stored', 'dead', 'pending'] as const).flatMap((state) =>
@@ -41,5 +56,10 @@ export function metricsResponse(inspection: Inspection): Response {
       return [`# TYPE ${name} ${isGauge ? 'gauge' : 'counter'}`, `${name} ${balance[state][unit]}`]
     }),
   )
+  const puts = inspection.puts()
+  for (const [name, type, field] of PUT_METRICS) {
+    lines.push(`# TYPE ${name} ${type}`)
+    for (const format of ['lines', 'payload'] as const) lines.push(`${name}{format="${format}"} ${puts[format][field]}`)
+  }
   return new Response(`${lines.join('\n')}\n`, { headers: { 'content-type': 'text/plain; version=0.0.4' } })
 }

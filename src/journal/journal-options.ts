@@ -1,6 +1,6 @@
 /** What a journal over segment files is told when it is made. */
 
-import type { Compression } from './layout.ts'
+import type { Compression, ObjectFormat } from './layout.ts'
 
 /** What a file journal needs to know. */
 export interface JournalOptions {
@@ -10,7 +10,9 @@ export interface JournalOptions {
   lane: number
   /** A segment with records is sealed at this age. */
   lingerMs: number
-  /** How objects made from new segments will be compressed: kept in each segment's header. */
+  /** What objects made from new segments will hold: kept in each segment's header. */
+  format: ObjectFormat
+  /** How objects of lines will be compressed: kept there, too. */
   compression: Compression
   /** Where objects are cut; kept in the header, too. A segment is sealed before its lines would pass it. */
   objectBytesMax: number

@@ -1,5 +1,5 @@
 /**
- * The bytes of a segment file, version 1. All numbers are little-endian; `docs/JOURNAL.md` has the diagram.
+ * The bytes of a segment file, versions 1 and 2. All numbers are little-endian; `docs/JOURNAL.md` has the diagram.
  *
  *   segment = header frame* seal?          The seal is there when the segment was closed in good order.
  *   header  = 64 bytes: who wrote it, and all that names and shapes of its objects depend on
@@ -11,8 +11,12 @@
 
 import { crc32 } from 'node:zlib'
 
-/** The newest layout this program reads, and the one it writes. */
-export const LAYOUT_VERSION = 1
+/** The newest layout this program reads. A segment is written in the oldest that says it all. */
+export const LAYOUT_VERSION = 2
+/** The oldest that knows of a format other than lines: programs before it would make other objects of the same segment. */
+const FORMAT_VERSION = 2
+/** What frames say of their own layout; it has not changed since the first. */
+const FRAME_VERSION = 1
 /** Length of the segment header. */
 export const HEADER_BYTES = 64
 /** Length of a frame's own header. */
@@ -27,9 +31,13 @@ const FRAME_MAGIC = 0x4d_52_46_31
 /** The frame magic as it stands in the file, for finding the next frame after damage. */
 export const FRAME_MAGIC_BYTES = Buffer.from([0x31, 0x46, 0x52, 0x4d])
 
-/** How objects made from a segment are compressed. Part of the header, so that a repeat makes the same names. */
+/** How objects of lines made from a segment are compressed. Part of the header, so that a repeat makes the same names. */
 export type Compression = 'none' | 'gzip' | 'zstd'
 const COMPRESSIONS: readonly Compression[] = ['none', 'gzip', 'zstd']
+
+/** What an object made from a segment holds: the lines of many payloads, or one payload's bytes. In the header, too. */
+export type ObjectFormat = 'lines' | 'payload'
+const FORMATS: readonly ObjectFormat[] = ['lines', 'payload']
 
 /** What a segment's header says. */
 export interface SegmentHeader {
@@ -40,6 +48,7 @@ export interface SegmentHeader {
   /** 8 hex digits made at random with the segment: names stay unique even if a data directory was copied. */
   tag: string
   createdAtMs: number
+  format: ObjectFormat
   compression: Compression
   /** An object is closed when its lines reach this many bytes, before compression. */
   objectBytesMax: number
@@ -70,9 +79,10 @@ export interface SealTotals {
 export function encodeHeader(header: SegmentHeader): Uint8Array {
   const bytes = Buffer.alloc(HEADER_BYTES)
   bytes.write(HEADER_MAGIC, 0, 'latin1')
-  bytes.writeUInt16LE(LAYOUT_VERSION, 8)
+  bytes.writeUInt16LE(header.format === 'lines' ? 1 : FORMAT_VERSION, 8)
   bytes.writeUInt16LE(header.lane, 10)
   bytes.writeUInt8(COMPRESSIONS.indexOf(header.compression), 12)
+  bytes.writeUInt8(FORMATS.indexOf(header.format), 13)
   bytes.writeBigUInt64LE(BigInt(header.number), 16)
   bytes.writeDoubleLE(header.createdAtMs, 24)
   bytes.write(header.tag, 32, 'latin1')
@@ -98,13 +108,16 @@ export function decodeHeader(bytes: Uint8Array): DecodedHeader {
   const version = view.readUInt16LE(8)
   if (version > LAYOUT_VERSION) return { kind: 'newer', version }
   const compression = COMPRESSIONS[view.readUInt8(12)]
-  if (compression === undefined) return { kind: 'broken' }
+  // What stands there in a file of version 1 is zero, and nobody's business.
+  const format = FORMATS[version < FORMAT_VERSION ? 0 : view.readUInt8(13)]
+  if (compression === undefined || format === undefined) return { kind: 'broken' }
   const header: SegmentHeader = {
     node: view.toString('latin1', 44, 56).replace(/\0+$/, ''),
     lane: view.readUInt16LE(10),
     number: Number(view.readBigUInt64LE(16)),
     tag: view.toString('latin1', 32, 40),
     createdAtMs: view.readDoubleLE(24),
+    format,
     compression,
     objectBytesMax: view.readUInt32LE(40),
   }
@@ -114,7 +127,7 @@ export function decodeHeader(bytes: Uint8Array): DecodedHeader {
 /** Fills in the first 32 bytes of `frame`, whose body already stands behind them. `frame` ends where its body ends. */
 export function writeFrameHeader(frame: Buffer, header: FrameHeader): void {
   frame.writeUInt32LE(FRAME_MAGIC, 0)
-  frame.writeUInt8(LAYOUT_VERSION, 8)
+  frame.writeUInt8(FRAME_VERSION, 8)
   frame.writeUInt8(header.kind === 'records' ? 1 : 2, 9)
   frame.writeUInt16LE(0, 10)
   frame.writeUInt32LE(header.bodyBytes, 12)

@@ -22,14 +22,14 @@ export class SegmentMaker {
 
   /** Makes the next segment. After a rejection it may be tried again. */
   async make(): Promise<Segment> {
-    const { directory, node, lane, compression, objectBytesMax } = this.#options
+    const { directory, node, lane, format, compression, objectBytesMax } = this.#options
     const { files, random, clock } = this.#platform
     const number = this.#lastNumber + 1
     // What is left of a try that failed is never synced again: another file takes its name.
     if (this.#isNextHalfMade) await files.remove(segmentPath(directory, number, 'open'))
     this.#isNextHalfMade = true
     const tag = Buffer.from(random.bytes(4)).toString('hex')
-    const header = { node, lane, number, tag, createdAtMs: clock.nowMs(), compression, objectBytesMax }
+    const header = { node, lane, number, tag, createdAtMs: clock.nowMs(), format, compression, objectBytesMax }
     const segment = await Segment.create(files, directory, header)
     this.#isNextHalfMade = false
     this.#lastNumber = number

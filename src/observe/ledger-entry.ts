@@ -12,7 +12,11 @@ export interface Amount {
  */
 export type Run = [place: number, records: number, linesEach: number] | [number, number, 0, lines: number]
 
-/** An object as the ledger knows it. */
+/**
+ * An object as the ledger knows it; or, in an entry of format `payload`, all objects of one source and hour: `name` is what
+ * their names begin with (place and index follow), `bytes` and `lines` are those of all, `sha256` is that of their SHA-256s
+ * in the order of places and indexes.
+ */
 export interface LedgerObject {
   name: string
   bytes: number
@@ -42,6 +46,8 @@ export interface SegmentOutcome {
   stored: Amount
   dead: Amount
   letters: DeadLetter[]
+  /** What its objects hold, where that isn't lines. */
+  format?: 'payload'
   objects: LedgerObject[]
 }
 

@@ -3,11 +3,12 @@
 import { beforeAll, expect, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { millrace as runCommand } from '../commands/run-command.ts'
 import { Load } from '../load.ts'
 import { Millrace, Scratch } from '../millrace.ts'
 import { type Line, readObject } from '../objects.ts'
 import { expectEveryByte, postWebhooks } from '../webhooks.ts'
-import { createBucket, getObject, listKeys, type Store, storeFromEnv } from './bucket.ts'
+import { createBucket, getObject, listKeys, type Store, type StoredObject, storeFromEnv } from './bucket.ts'
 
 const SCRIPT = join(import.meta.dir, '../../scripts/ceph-s3.sh')
 const BUCKET = 'millrace-promises'
@@ -58,6 +59,27 @@ test('kill -9 under load with S3 as the destination: every acked payload is ther
   load.expectKept(await readPrefix(prefix))
 }, 120_000)
 
+test('an object per payload, killed under load: every acked payload is there exactly once, and verify finds it', async () => {
+  using scratch = new Scratch()
+  const prefix = freshPrefix('payload')
+  const to = ['--data', scratch.at('data'), '--to', `s3://${BUCKET}/${prefix}`]
+  const load = new Load()
+  for (let round = 0; round < 3; round++) {
+    await using millrace = await Millrace.start([...to, '--format', 'payload', '--linger', '20ms'], env)
+    const before = load.acked.size
+    await load.run(millrace.url, 16, () => {
+      if (load.acked.size - before > 300) millrace.signal('SIGKILL')
+      return false
+    })
+    await millrace.exited
+  }
+  await using last = await Millrace.start(to, env)
+  expect(await last.stop()).toEqual({ code: 0, signal: null })
+  load.expectKept(await readPrefix(prefix, { contentType: 'application/octet-stream', contentEncoding: null }))
+  const { code, out } = await runCommand(['verify', '--deep', ...to], env)
+  expect([code, out]).toEqual([0, expect.stringContaining('All that was accepted is there.')])
+}, 180_000)
+
 test('S3 is gone for 30 s under load, then back: nothing lost, nothing twice, intake never stops answering', async () => {
   using scratch = new Scratch()
   const prefix = freshPrefix('outage')
@@ -86,17 +108,19 @@ test('S3 is gone for 30 s under load, then back: nothing lost, nothing twice, in
   load.expectKept(await readPrefix(prefix))
 }, 180_000)
 
+const LINES = { contentType: 'application/x-ndjson', contentEncoding: 'zstd' }
+
 /** A prefix that no earlier run has used: the store keeps its objects between runs. */
 function freshPrefix(name: string): string {
   return `${name}-${crypto.randomUUID()}`
 }
 
-async function readPrefix(prefix: string): Promise<Line[]> {
+async function readPrefix(prefix: string, type: Partial<StoredObject> = LINES): Promise<Line[]> {
   const lines: Line[] = []
   for (const key of await listKeys(store, BUCKET, `${prefix}/`)) {
     const object = await getObject(store, BUCKET, key)
-    expect(object).toMatchObject({ contentType: 'application/x-ndjson', contentEncoding: 'zstd' })
-    lines.push(...readObject(key, object?.bytes ?? new Uint8Array()))
+    expect(object).toMatchObject(type)
+    lines.push(...readObject(key.slice(prefix.length + 1), object?.bytes ?? new Uint8Array()))
   }
   return lines
 }

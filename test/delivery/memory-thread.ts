@@ -8,7 +8,9 @@ import { Garbage } from '../../src/delivery/garbage.ts'
 import { Lines } from '../../src/delivery/lines.ts'
 import { Parking } from '../../src/delivery/parking.ts'
 import type { Trouble } from '../../src/delivery/patience.ts'
-import { ByteBudget, Turn } from '../../src/delivery/turn.ts'
+import { PutGauges } from '../../src/delivery/put-gauges.ts'
+import { PutLimit } from '../../src/delivery/put-limit.ts'
+import { Budget, Turn } from '../../src/delivery/turn.ts'
 import type { OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
 import type { NewRecord } from '../../src/journal/journal.ts'
 import type { SegmentHeader } from '../../src/journal/layout.ts'
@@ -59,12 +61,13 @@ export class Store {
 }
 
 /** A thread's context over a machine in memory. */
-export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25 } = {}) {
+export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25, putsMax = 8 } = {}) {
   const platform = memoryPlatform(seed, files)
   const destination = new Store()
   const events: Event[] = []
   const troubles: Trouble[] = []
   const stop = new AbortController()
+  const gauges = new PutGauges()
   const context: DeliveryContext = {
     platform,
     destination,
@@ -73,13 +76,18 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
     garbage: new Garbage(() => {}),
     compress: createCompressor,
     chunks: new ChunkPool(CHUNK_BYTES, 2),
-    bodies: new ByteBudget(bodyBytesMax),
+    bodies: new Budget(bodyBytesMax),
+    puts: new Budget(putsMax),
+    limits: {
+      lines: new PutLimit(platform.clock, 32, (now) => gauges.set('lines', now)),
+      payload: new PutLimit(platform.clock, putsMax, (now) => gauges.set('payload', now)),
+    },
     parking: new Parking(platform.clock),
     observe: (event) => events.push(event),
     signal: stop.signal,
   }
   const run = (number = 1) => deliver(pathOf(number), context, (trouble) => troubles.push(trouble))
-  return { platform, store: destination, events, troubles, stop, context, run }
+  return { platform, store: destination, events, troubles, stop, context, gauges, run }
 }
 
 /** A disk with these segments, numbered from 1. */

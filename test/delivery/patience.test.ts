@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test'
 import { Parking } from '../../src/delivery/parking.ts'
 import { putUntilStored, type Trouble } from '../../src/delivery/patience.ts'
+import { PutLimit } from '../../src/delivery/put-limit.ts'
 import type { OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
 import { FakeClock, quiet, SeededRandom } from '../memory-platform.ts'
 
@@ -32,7 +33,8 @@ function putting(outcomes: readonly PutOutcome[], seed = 1, clock = new FakeCloc
   const it = { clock, parking, stop, attempts, troubles, result: undefined as boolean | undefined }
   const onTrouble = (trouble: Trouble) => troubles.push(trouble)
   const random = new SeededRandom(seed)
-  const context = { clock, random, destination, parking, onTrouble, signal: stop.signal }
+  const limit = new PutLimit(clock, 4)
+  const context = { clock, random, destination, parking, limit, onTrouble, signal: stop.signal }
   void putUntilStored(OBJECT, context).then((result) => {
     it.result = result
   })
@@ -55,6 +57,19 @@ async function pausesOf(kind: 'retry' | 'park', count: number): Promise<number[]
   }
   return pauses
 }
+
+test('a destination that asks to be left alone for a while is, and nobody else puts meanwhile; but not for ever', async () => {
+  for (const [askedMs, waitedMs] of [
+    [5000, 5000],
+    [3_600_000, 60_000],
+  ] as const) {
+    const it = putting([{ kind: 'retry', reason: 'slow down', throttled: { retryAfterMs: askedMs } }])
+    await it.clock.advance(waitedMs - 1)
+    expect(it.attempts).toEqual([0])
+    await it.clock.advance(1)
+    expect([it.attempts, it.result]).toEqual([[0, waitedMs], true])
+  }
+})
 
 test('an object that is stored at once is put once', async () => {
   const it = putting([])
@@ -156,7 +171,8 @@ describe('a stop', () => {
     const stop = AbortSignal.abort()
     const put = () => Promise.reject(new Error('it was put'))
     const parking = new Parking(clock)
-    const context = { clock, parking, random: new SeededRandom(1), destination: { url: '', put }, signal: stop }
+    const limit = new PutLimit(clock, 1)
+    const context = { clock, parking, limit, random: new SeededRandom(1), destination: { url: '', put }, signal: stop }
     expect(await putUntilStored(OBJECT, { ...context, onTrouble: () => {} })).toBe(false)
   })
 
@@ -171,7 +187,15 @@ describe('a stop', () => {
       return { kind: 'retry', reason: 'the signal' }
     }
     const { clock, parking } = it
-    const context = { clock, parking, random: new SeededRandom(1), destination: { url: '', put }, signal: stop.signal }
+    const limit = new PutLimit(clock, 1)
+    const context = {
+      clock,
+      parking,
+      limit,
+      random: new SeededRandom(1),
+      destination: { url: '', put },
+      signal: stop.signal,
+    }
     expect(await putUntilStored(OBJECT, { ...context, onTrouble: (trouble) => troubles.push(trouble) })).toBe(false)
     expect(troubles).toEqual([])
   })
@@ -184,7 +208,15 @@ describe('a stop', () => {
       return STORED
     }
     const parking = new Parking(clock)
-    const context = { clock, parking, random: new SeededRandom(1), destination: { url: '', put }, signal: stop.signal }
+    const limit = new PutLimit(clock, 1)
+    const context = {
+      clock,
+      parking,
+      limit,
+      random: new SeededRandom(1),
+      destination: { url: '', put },
+      signal: stop.signal,
+    }
     expect(await putUntilStored(OBJECT, { ...context, onTrouble: () => {} })).toBe(true)
   })
 })

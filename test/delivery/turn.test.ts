@@ -1,7 +1,7 @@
 /** What deliveries share: one at a time, in order, and never more bytes held than the bound. */
 
 import { describe, expect, test } from 'bun:test'
-import { ByteBudget, Turn } from '../../src/delivery/turn.ts'
+import { Budget, Turn } from '../../src/delivery/turn.ts'
 import { quiet, SeededRandom } from '../memory-platform.ts'
 
 describe('the turn', () => {
@@ -37,7 +37,7 @@ describe('the turn', () => {
 describe('the byte budget', () => {
   test('is never passed, whatever is taken and given, and everyone is served', async () => {
     const random = new SeededRandom(4)
-    const budget = new ByteBudget(1000)
+    const budget = new Budget(1000)
     let held = 0
     let served = 0
     const holders: (() => void)[] = []
@@ -59,7 +59,7 @@ describe('the byte budget', () => {
   })
 
   test('holds a body larger than itself, alone', async () => {
-    const budget = new ByteBudget(10)
+    const budget = new Budget(10)
     await budget.take(1)
     const held: string[] = []
     void budget.take(50).then(() => held.push('large'))

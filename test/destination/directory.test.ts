@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
-import { directoryDestination } from '../../src/destination/directory.ts'
+import { directoryDestination, PARTIAL_ENDING } from '../../src/destination/directory.ts'
 import { systemFiles } from '../../src/platform/files.ts'
 import { MemoryFiles } from '../memory-files.ts'
 import { quiet, SeededRandom } from '../memory-platform.ts'
@@ -201,6 +201,36 @@ describe('a look', () => {
     expect((await readWhole(files)).found).toEqual({ kind: 'failed', passing, reason: expect.stringContaining(code) })
     files.open = open
     expect((await readWhole(files, AbortSignal.abort())).found).toMatchObject({ kind: 'failed', passing: true })
+  })
+})
+
+describe('a list', () => {
+  const list = (files: MemoryFiles, prefix: string) => directoryDestination(ROOT, files).list(prefix, undefined, NEVER)
+
+  test('has the objects whose names begin so, with their lengths, and nothing half-written', async () => {
+    const files = new MemoryFiles()
+    for (const name of ['n-1-0', 'n-1-1', 'n-12-0', 'm-1-0', `n-1-2${PARTIAL_ENDING}`]) {
+      files.put(`${HOUR}/${name}`, Buffer.from(name))
+    }
+    const directory = HOUR.slice(ROOT.length + 1)
+    expect(await list(files, `${directory}/n-1-`)).toEqual({
+      kind: 'page',
+      objects: ['n-1-0', 'n-1-1'].map((name) => ({ name: `${directory}/${name}`, bytes: name.length })),
+      next: undefined,
+    })
+  })
+
+  test('is empty where there is nothing, also under names that lead elsewhere', async () => {
+    const files = new MemoryFiles()
+    files.put('data/node', Buffer.from('secret'))
+    const nothing = { kind: 'page', objects: [], next: undefined }
+    for (const odd of ['a/b', '../n', 'a/../../n', '']) expect(await list(files, odd)).toEqual(nothing as never)
+  })
+
+  test('that fails is no answer', async () => {
+    const files = new MemoryFiles()
+    files.list = () => Promise.reject(Object.assign(new Error('EIO: no'), { code: 'EIO' }))
+    expect(await list(files, 'a/b')).toMatchObject({ kind: 'failed', passing: true })
   })
 })
 

@@ -46,6 +46,9 @@ test('a 200 that names nothing stored is from something that is no S3 store', as
   })
 })
 
+/** Where fewer puts at once would help. */
+const THROTTLING = /SlowDown|Throttling|^429|^503/
+
 test.each([
   [400, 'RequestTimeout'],
   [400, 'BadDigest'],
@@ -69,7 +72,19 @@ test.each([
   [599, 'Whatever'],
 ])('a passing fault is tried again: %i %s', async (status, code) => {
   const outcome = await answered(() => s3Error(status, code))
-  expect(outcome).toEqual({ kind: 'retry', reason: `${WHERE}: ${status} ${code}: The words of S3` })
+  const throttled = THROTTLING.test(`${status} ${code}`) ? { throttled: { retryAfterMs: undefined } } : {}
+  expect(outcome).toEqual({ kind: 'retry', reason: `${WHERE}: ${status} ${code}: The words of S3`, ...throttled })
+})
+
+test.each([
+  ['7', 7000],
+  ['Sat, 21 Nov 2026 01:30:20 GMT', 20_000],
+  ['Sat, 21 Nov 2026 01:29:00 GMT', undefined],
+  ['0', undefined],
+  ['soon', undefined],
+])('a store that throttles may say when to come back: Retry-After: %s', async (text, retryAfterMs) => {
+  const outcome = await answered(() => s3Error(503, 'SlowDown', '', { 'retry-after': text }))
+  expect(outcome).toMatchObject({ kind: 'retry', throttled: { retryAfterMs } })
 })
 
 const REGION = 'The bucket is in us-west-2, not eu-west-1: set AWS_REGION=us-west-2'
@@ -173,7 +188,7 @@ test.each(['', 'not XML', '<Error><Code>AccessDen', '{"Code": "AccessDenied"}', 
     const refused = await answered(() => new Response(body, { status: 403 }))
     expect(refused).toEqual({ kind: 'park', reason: `${WHERE}: 403` })
     const failed = await answered(() => new Response(body, { status: 503 }))
-    expect(failed).toEqual({ kind: 'retry', reason: `${WHERE}: 503` })
+    expect(failed).toMatchObject({ kind: 'retry', reason: `${WHERE}: 503` })
   },
 )
 

@@ -43,6 +43,8 @@ export class HandClock implements Clock {
 export interface Seen {
   method: string
   key: string
+  /** With its question mark, if there is one. */
+  query: string
   headers: Headers
   body: Uint8Array
   signedHeaders: string[]
@@ -92,10 +94,10 @@ export function objectOf(name = 'default/date=2026-11-21/hour=01/n-0-1-0.ndjson.
 
 async function examine(request: Request, keysOf: (id: string) => AwsKeys): Promise<Seen> {
   const { method, headers } = request
-  const path = new URL(request.url).pathname
+  const { pathname: path, search } = new URL(request.url)
   const body = new Uint8Array(await request.arrayBuffer())
   const sha256 = createHash('sha256').update(body).digest()
-  const signature = signatureOf({ method, path, headers, sha256 })
+  const signature = signatureOf({ method, path, query: search.slice(1), headers, sha256 })
   const { accessKeyId = '', scope = '', signedHeaders = [] } = signature ?? {}
   const region = scope.split('/')[1] ?? ''
   const time = headers.get('x-amz-date') ?? ''
@@ -122,7 +124,7 @@ async function examine(request: Request, keysOf: (id: string) => AwsKeys): Promi
   ]
   const problems = checks.filter(([, good]) => !good).map(([name]) => name)
   const key = decodeURIComponent(path).replace(/^\/logs\//, '')
-  return { method, key, headers, body, signedHeaders, accessKeyId, problems }
+  return { method, key, query: search, headers, body, signedHeaders, accessKeyId, problems }
 }
 
 /** A certificate for 127.0.0.1 that nobody signed but itself, good for nothing but showing that it is refused. */

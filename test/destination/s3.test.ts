@@ -152,6 +152,7 @@ test('an attempt that takes longer than its time is given up and tried again', a
   expect(await outcome).toEqual({
     kind: 'retry',
     reason: `s3://logs at ${store.endpoint}: no answer within 65 s`,
+    throttled: { retryAfterMs: undefined },
   })
 })
 

@@ -18,7 +18,7 @@ import {
 } from '../../src/journal/layout.ts'
 import { parseSegmentName, receiptPrefix, segmentPath } from '../../src/journal/name.ts'
 import { MemoryFiles } from '../memory-files.ts'
-import { GOLDEN_FRAMES, GOLDEN_HEADER, GOLDEN_PATH } from './make-golden.ts'
+import { GOLDEN_FRAMES, GOLDEN_HEADER, GOLDEN_HEADER_2, GOLDEN_PATH, GOLDEN_PATH_2 } from './make-golden.ts'
 import { frameOf, HEADER, recordsIn, segmentOf, valueRecord } from './segment-files.ts'
 
 /** Every copy of `bytes` with one bit turned, with the bit's place. */
@@ -44,6 +44,7 @@ describe('the segment header', () => {
     GOLDEN_HEADER,
     { ...HEADER, node: 'a', lane: 65_535, number: Number.MAX_SAFE_INTEGER, objectBytesMax: 2 ** 32 - 1 },
     { ...HEADER, compression: 'gzip', createdAtMs: 1.5 },
+    { ...HEADER, format: 'payload' },
   ]
   test.each(headers)('reads back as it was written: %o', (header) => {
     expect(decodeHeader(encodeHeader(header))).toEqual({ kind: 'header', header })
@@ -127,8 +128,11 @@ describe('the seal', () => {
   })
 })
 
-describe('the file that version 1 wrote', () => {
-  const golden = readFileSync(GOLDEN_PATH)
+describe.each([
+  [1, GOLDEN_PATH, GOLDEN_HEADER, 0],
+  [2, GOLDEN_PATH_2, GOLDEN_HEADER_2, 542],
+])('the file that version %d wrote', (version, path, header, recordBytes) => {
+  const golden = readFileSync(path)
 
   test('is read with every record, receipt and byte it was given', async () => {
     const files = new MemoryFiles()
@@ -139,15 +143,21 @@ describe('the file that version 1 wrote', () => {
       receipt: `millrace2026-513-4503599627370495-1f2e3d4c-${place}`,
     }))
     expect(await recordsIn(files, 'golden')).toEqual(expected)
-    expect(decodeHeader(golden.subarray(0, HEADER_BYTES))).toEqual({ kind: 'header', header: GOLDEN_HEADER })
-    expect(decodeSeal(golden.subarray(-SEAL_BYTES))).toEqual({ records: 5, payloads: 11, frames: 3, recordBytes: 0 })
+    expect(golden.readUInt16LE(8)).toBe(version)
+    expect(decodeHeader(golden.subarray(0, HEADER_BYTES))).toEqual({ kind: 'header', header })
+    expect(decodeSeal(golden.subarray(-SEAL_BYTES))).toEqual({ records: 5, payloads: 11, frames: 3, recordBytes })
   })
 
-  test('is what this version writes for the same records, but for the seal, which has come to tell their length', () => {
-    const { bytes, sealed } = segmentOf(GOLDEN_HEADER, GOLDEN_FRAMES)
+  test('is what this version writes for the same records; but version 1 did not tell their length in the seal', () => {
+    const { bytes, sealed } = segmentOf(header, GOLDEN_FRAMES)
     expect(sealed.length).toBe(golden.length)
     expect(bytes.equals(golden.subarray(0, -SEAL_BYTES))).toBe(true)
   })
+})
+
+test('what lines need is written in version 1, so that an older program reads it; what it would misread, in version 2', () => {
+  const versionOf = (header: SegmentHeader) => Buffer.from(encodeHeader(header)).readUInt16LE(8)
+  expect([versionOf(HEADER), versionOf({ ...HEADER, format: 'payload' })]).toEqual([1, 2])
 })
 
 describe('names', () => {

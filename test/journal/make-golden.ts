@@ -1,4 +1,4 @@
-/** The segment file that every later version must read, and the program that wrote it: run this file to write it again. */
+/** The segment files that every later version must read, and the program that wrote them: run this file to write the newest again. */
 
 import type { NewRecord } from '../../src/journal/journal.ts'
 import type { SegmentHeader } from '../../src/journal/layout.ts'
@@ -10,6 +10,7 @@ export const GOLDEN_HEADER: SegmentHeader = {
   number: 4_503_599_627_370_495,
   tag: '1f2e3d4c',
   createdAtMs: 1_795_224_600_123,
+  format: 'lines',
   compression: 'zstd',
   objectBytesMax: 67_108_864,
 }
@@ -50,5 +51,9 @@ export const GOLDEN_FRAMES: readonly (readonly NewRecord[])[] = [
 
 export const GOLDEN_PATH = new URL('./layout-1.segment', import.meta.url).pathname
 
+/** What version 2 has come to say. */
+export const GOLDEN_HEADER_2: SegmentHeader = { ...GOLDEN_HEADER, format: 'payload', compression: 'gzip' }
+export const GOLDEN_PATH_2 = new URL('./layout-2.segment', import.meta.url).pathname
+
 // Only ever written by hand, for a new layout version; the file of an old version never changes.
-if (import.meta.main) await Bun.write(GOLDEN_PATH, segmentOf(GOLDEN_HEADER, GOLDEN_FRAMES).sealed)
+if (import.meta.main) await Bun.write(GOLDEN_PATH_2, segmentOf(GOLDEN_HEADER_2, GOLDEN_FRAMES).sealed)

@@ -15,6 +15,7 @@ const OPTIONS = {
   node: 'k3v9x2ab',
   lane: 0,
   lingerMs: 5000,
+  format: 'lines',
   compression: 'none',
   objectBytesMax: 1 << 26,
   lineExtraBytes: 100,

@@ -14,6 +14,7 @@ export const HEADER: SegmentHeader = {
   number: 1,
   tag: '0badcafe',
   createdAtMs: Date.UTC(2026, 10, 21, 1, 30),
+  format: 'lines',
   compression: 'none',
   objectBytesMax: 1 << 20,
 }

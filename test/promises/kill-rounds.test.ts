@@ -207,6 +207,7 @@ function options(random: Seeded): string[] {
   return [
     ['--linger', random.pick(['10ms', '30ms', '100ms'])],
     ['--object-bytes-max', random.pick(['64KiB', '256KiB', '1MiB'])],
+    ['--format', random.pick(['lines', 'lines', 'payload'])],
     ['--compression', random.pick(['zstd', 'gzip', 'none'])],
     ['--threads', random.pick(['1', '2', '3'])],
     ['--max-workers', random.pick(['2', '8', '32'])],

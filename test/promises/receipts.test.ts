@@ -152,7 +152,7 @@ test('accepted = stored + pending + dead at every moment of a load, and across k
   load.expectKept(lines.filter(({ payload }) => payload !== '"last"'))
 }, 60_000)
 
-test('/metrics says the same four numbers', async () => {
+test('/metrics says the same four numbers, and how puts fare', async () => {
   using scratch = new Scratch()
   await using millrace = await Millrace.start(['--data', scratch.at('data'), '--linger', '1h'])
   await millrace.post('/payloads?ack=stored', 'application/json', '[1,2]')
@@ -167,6 +167,17 @@ test('/metrics says the same four numbers', async () => {
     millrace_pending_payloads: 3,
     millrace_dead_payloads_total: 0,
   })
+  const puts = [...text.matchAll(/^millrace_puts_(\w+)\{format="(\w+)"\} (\d+)$/gm)].map(([, ...parts]) =>
+    parts.join(' '),
+  )
+  expect(puts.sort()).toEqual([
+    'in_flight lines 0',
+    'in_flight payload 0',
+    'limit lines 32',
+    expect.stringMatching(/^limit payload [1-9]\d*$/),
+    'throttled_total lines 0',
+    'throttled_total payload 0',
+  ])
 })
 
 test('what is stored and was not deleted before a crash is not stored again', async () => {

@@ -73,7 +73,7 @@ test('a thread that cannot start is started again at each try, after a pause, un
   using scratch = new Scratch()
   const path = scratch.at('0000000000000001.sealed')
   writeFileSync(path, segmentOf(HEADER, [[valueRecord('{"a":1}')]]).sealed)
-  const start: ThreadStart = { place: UNUSABLE, bodyBytesMax: 1 << 20 }
+  const start: ThreadStart = { place: UNUSABLE, bodyBytesMax: 1 << 20, workersMax: 8, putsMax: 8 }
   const events: Event[] = []
   const pauses: number[] = []
   const sleep = async (ms: number) => void pauses.push(ms)
@@ -117,7 +117,7 @@ test('a thread that dies while the destination is parked: it stays parked until 
   const sleep = async () => void reasons.push(threads.parked)
   const threads = new DeliveryThreads(
     1,
-    { place, bodyBytesMax: 1 << 20 },
+    { place, bodyBytesMax: 1 << 20, workersMax: 8, putsMax: 8 },
     { ...systemPlatform.clock, sleep },
     (event) => {
       kinds.push(event.kind)
@@ -169,7 +169,12 @@ test('a thread that hangs is ended and replaced, and its job is run again', asyn
   using scratch = new Scratch()
   const path = scratch.at('0000000000000001.sealed')
   writeFileSync(path, segmentOf(HEADER, [[valueRecord('"kept"')]]).sealed)
-  const start: ThreadStart = { place: { kind: 'directory', root: scratch.at('objects') }, bodyBytesMax: 1 << 20 }
+  const start: ThreadStart = {
+    place: { kind: 'directory', root: scratch.at('objects') },
+    bodyBytesMax: 1 << 20,
+    workersMax: 8,
+    putsMax: 8,
+  }
   const clock = new FakeClock()
   const events: Event[] = []
   const entry = new URL('../delivery/hanging-thread.ts', import.meta.url)

@@ -15,11 +15,15 @@ export class FaultyDestination implements ObjectStore {
   readonly #random: Seeded
   readonly #model: Model
   #mood: Mood = 'well'
+  /** Above so many puts at once it throttles, unless it has no faults at all. */
+  readonly #able: number
+  #underWay = 0
 
   constructor(world: World, model: Model) {
     this.#world = world
     this.#random = world.fork()
     this.#model = model
+    this.#able = this.#random.pick([1, 3, 8, Number.POSITIVE_INFINITY])
   }
 
   become(mood: Mood): void {
@@ -68,11 +72,17 @@ export class FaultyDestination implements ObjectStore {
       this.#world.log(`${strand.name} put ${object.name} ${what}`)
       this.#world.after(returnMs, () => answer(outcome), strand)
     }
+    const isTooMany = ++this.#underWay > this.#able && this.#faultsPercent > 0
     this.#world.after(arriveMs, () => {
+      this.#underWay -= 1
       // A body that is cut off is refused: its length and checksum went ahead.
       if (strand.dead && random.chance(0.5)) return
       if (this.#mood === 'parked') return say('parked', { kind: 'park', reason: 'no such bucket' })
       if (this.#mood === 'down' || (isFault && !isLost)) return say('retry', { kind: 'retry', reason: 'slow down' })
+      if (isTooMany) {
+        const retryAfterMs = random.chance(0.1) ? magnitude(random, 1, 100_000) : undefined
+        return say('throttled', { kind: 'retry', reason: 'slow down', throttled: { retryAfterMs } })
+      }
       const already = this.#objects.has(object.name)
       this.#store(object)
       if (isLost) return say('answer lost', { kind: 'retry', reason: 'connection reset' })

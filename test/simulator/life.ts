@@ -7,7 +7,8 @@ import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
 import { Garbage } from '../../src/delivery/garbage.ts'
 import { Lines } from '../../src/delivery/lines.ts'
 import { Parking } from '../../src/delivery/parking.ts'
-import { ByteBudget, Turn } from '../../src/delivery/turn.ts'
+import { PutLimit } from '../../src/delivery/put-limit.ts'
+import { Budget, Turn } from '../../src/delivery/turn.ts'
 import type { Destination } from '../../src/destination/destination.ts'
 import { openDataDirectory } from '../../src/journal/data-directory.ts'
 import type { SealedSegment } from '../../src/journal/journal.ts'
@@ -61,6 +62,7 @@ export interface LifeOptions
   extends Omit<PipelineOptions, 'laneDirectory' | 'node' | 'lane' | 'destination' | 'noteWindowMs'> {
   threads: number
   bodyBytesMax: number
+  putsMax: number
 }
 
 export type Ending = 'killed' | 'power lost' | 'stopped' | 'start failed'
@@ -106,7 +108,7 @@ export class Life {
 
   /** Begins as the server does; what fails here ends the process. */
   start(): void {
-    const { compression, lingerMs, objectBytesMax, maxWorkers } = this.#options
+    const { format, compression, lingerMs, objectBytesMax, maxWorkers } = this.#options
     this.#around.world.log(`life ${this.number} begins ${JSON.stringify(this.#options)}`)
     const { seams } = this.#around
     const deliverAgain: Deliver = (segment) => this.#deliver(segment)
@@ -126,7 +128,7 @@ export class Life {
       }
       return await startPipeline(
         this.#platform,
-        { ...lane, lingerMs, compression, objectBytesMax, maxWorkers },
+        { ...lane, lingerMs, format, compression, objectBytesMax, maxWorkers },
         seams.deliver?.(deliverAgain, this.#platform.files) ?? deliverAgain,
         ledger,
         (event) => this.#observe(event),
@@ -318,7 +320,12 @@ export class Life {
       garbage: new Garbage(() => {}),
       compress: (compression) => inSimulatedTime(world, strand, createCompressor(compression)),
       chunks: new ChunkPool(CHUNK_BYTES, 8),
-      bodies: new ByteBudget(this.#options.bodyBytesMax),
+      bodies: new Budget(this.#options.bodyBytesMax),
+      puts: new Budget(this.#options.putsMax),
+      limits: {
+        lines: new PutLimit(platform.clock, this.#options.maxWorkers),
+        payload: new PutLimit(platform.clock, this.#options.putsMax),
+      },
       parking: new Parking(platform.clock),
       observe: (event) => this.#observe(event),
       signal: new AbortController().signal,

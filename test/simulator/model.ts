@@ -5,9 +5,9 @@ import { receiptPrefix } from '../../src/journal/name.ts'
 import { readHeader, readPieces } from '../../src/journal/reader.ts'
 import { readRecords } from '../../src/journal/record.ts'
 import type { OpenFile } from '../../src/platform/files.ts'
-import { readObject } from '../objects.ts'
+import { type PayloadObject, readObject, readPayloadObject } from '../objects.ts'
 import type { Disk } from './disk.ts'
-import type { SentRecord } from './records.ts'
+import { flat, type SentRecord } from './records.ts'
 import type { World } from './world.ts'
 
 /** One record and its history. */
@@ -59,6 +59,8 @@ export class Model {
 
   /** An object is at the destination: each line is a payload that was sent, in every part of it, for the first time. */
   stored(name: string, body: Uint8Array): void {
+    const one = readPayloadObject(name, body)
+    if (one) return this.#storedAlone(name, one)
     for (const line of readObject(name, body)) {
       const { receipt, index, payload } = line
       const at = `${name}: ${receipt}, ${index}`
@@ -72,11 +74,30 @@ export class Model {
       this.#expect(line.received_at === new Date(receivedAtMs).toISOString(), `${at} should be of ${receivedAtMs}`)
       this.#expect(line.version === (version && JSON.parse(version)), `${at} should have the version ${version}`)
       this.#expect(name.startsWith(`${source}/date=${line.received_at.slice(0, 10)}/`), `${at} is in the wrong place`)
-      this.#name(sent, receipt)
-      sent.stored.add(index)
-      this.storedPayloads += 1
-      if (sent.stored.size === sent.record.payloads) this.#owed.delete(sent)
+      this.#isStored(sent, receipt, index)
     }
+  }
+
+  /** The same for an object of one payload: its bytes are those that were sent. */
+  #storedAlone(name: string, { source, hour, receipt, index, payload }: PayloadObject): void {
+    const found = this.#payloads.get(flat(payload))
+    if (!found) return this.#world.breach(`${name}: nobody sent ${payload.slice(0, 100)}`)
+    const { sent } = found
+    const { record } = sent
+    this.#expect(!sent.stored.has(index), `${name} is stored twice`)
+    this.#expect(index === found.index, `${name} should have the index ${found.index}`)
+    this.#expect(payload === record.raw[index], `${name} is not the bytes that were sent`)
+    this.#expect(source === record.source, `${name} should be of ${record.source}`)
+    const received = new Date(record.receivedAtMs).toISOString()
+    this.#expect(received.startsWith(hour), `${name} should be of ${received}`)
+    this.#isStored(sent, receipt, index)
+  }
+
+  #isStored(sent: Sent, receipt: string, index: number): void {
+    this.#name(sent, receipt)
+    sent.stored.add(index)
+    this.storedPayloads += 1
+    if (sent.stored.size === sent.record.payloads) this.#owed.delete(sent)
   }
 
   /**
@@ -85,6 +106,7 @@ export class Model {
    */
   repeated(name: string, there: Uint8Array, body: Uint8Array): void {
     if (Buffer.from(there).equals(body)) return
+    if (readPayloadObject(name, body)) return this.#world.breach(`${name} was put with two different bodies`)
     const [shorter, longer] = [readObject(name, there), readObject(name, body)].sort((a, b) => a.length - b.length)
     if (!shorter || !longer) return
     this.#world.count('put: already stored, with another tail')
@@ -98,7 +120,9 @@ export class Model {
 
   /** An object nobody has been told of yet: its lines are nowhere else. */
   checkUnconfirmed(name: string, body: Uint8Array): void {
-    for (const { payload, receipt, index } of readObject(name, body)) {
+    const one = readPayloadObject(name, body)
+    const lines = one ? [{ ...one, payload: flat(one.payload) }] : readObject(name, body)
+    for (const { payload, receipt, index } of lines) {
       const found = this.#payloads.get(payload)
       this.#expect(found !== undefined, `${name}: nobody sent ${payload.slice(0, 100)}`)
       this.#expect(!found?.sent.stored.has(index), `${name}: ${receipt}, ${index} is stored elsewhere, too`)

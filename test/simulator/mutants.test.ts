@@ -123,7 +123,14 @@ test('a segment that is removed before it is stored', async () => {
   const seams: Seams = {
     deliver: (deliver) => async (segment) => {
       deliver(segment).catch(() => {})
-      return { kind: 'stored', objects: [], payloads: segment.payloads, bytes: segment.recordBytes, letters: [] }
+      return {
+        kind: 'stored',
+        format: 'lines',
+        objects: [],
+        payloads: segment.payloads,
+        bytes: segment.recordBytes,
+        letters: [],
+      }
     },
   }
   expect(await firstBreach(seams)).toMatch(/neither stored nor in the journal|were stored in the end|within an hour/)

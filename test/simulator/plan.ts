@@ -37,12 +37,14 @@ export interface Plan {
 function drawOptions(random: Seeded, isLarge: boolean): LifeOptions {
   const objectBytes = isLarge ? { least: 100_000, most: 64 * 1024 * 1024 } : { least: 200, most: 100_000 }
   return {
+    format: random.pick(['lines', 'lines', 'payload']),
     compression: random.pick(['none', 'none', 'none', 'none', 'gzip', 'zstd']),
     objectBytesMax: Math.floor(magnitude(random, objectBytes.least, objectBytes.most)),
     lingerMs: Math.floor(magnitude(random, 20, 300_000)),
     maxWorkers: 1 + random.below(4),
     threads: 1 + random.below(2),
     bodyBytesMax: Math.floor(magnitude(random, 100, 100_000)),
+    putsMax: Math.floor(magnitude(random, 1, 64)),
   }
 }
 

@@ -7,7 +7,8 @@ import type { Seeded } from '../seeded.ts'
 /** A record, and what has to become of it. */
 export interface SentRecord extends NewRecord {
   body: Uint8Array<ArrayBuffer>
-  /** Its payloads as their lines hold them. */
+  /** Its payloads as they were sent, and as their lines hold them. */
+  raw: string[]
   texts: string[]
   version: string | null
 }
@@ -39,7 +40,7 @@ export class Records {
     const version = kind === 'collection' ? stringText(random) : null
     const text = bodyText(random, kind, payloads, version)
     const texts = payloads.map(flat)
-    return { kind, source, receivedAtMs, body: Buffer.from(text), payloads: count, texts, version }
+    return { kind, source, receivedAtMs, body: Buffer.from(text), payloads: count, raw: payloads, texts, version }
   }
 
   /** One payload's text, with its number in it. */
@@ -74,6 +75,6 @@ function bodyText(random: Seeded, kind: NewRecord['kind'], payloads: string[], v
 }
 
 /** Line breaks between tokens become spaces. */
-function flat(text: string): string {
+export function flat(text: string): string {
   return text.replace(/[\r\n]/g, ' ')
 }

@@ -1,0 +1,159 @@
+/** Objects of format `payload`: one for each payload, its bytes as they were posted, many being put at once. */
+
+import { createHash, type Hash, hash } from 'node:crypto'
+import type { SegmentHeader } from '../journal/layout.ts'
+import type { StoredRecord } from '../journal/record.ts'
+import type { LedgerObject } from '../observe/ledger-entry.ts'
+import { LineRuns } from './line-runs.ts'
+import type { Lines } from './lines.ts'
+import { payloadName, payloadSetName } from './object-name.ts'
+import { type PatienceContext, putUntilStored, type Trouble } from './patience.ts'
+import type { Budget } from './turn.ts'
+
+const HOUR_MS = 3_600_000
+
+/** What putting them needs; `signal` ends all puts of this segment. */
+export interface PayloadPuts extends PatienceContext {
+  /** The bytes of payloads that are being put or wait for another try. */
+  bodies: Budget
+  /** How many such payloads there may be. */
+  puts: Budget
+}
+
+/** All objects of one source and hour, as the ledger knows them. */
+interface PayloadSet {
+  name: string
+  source: string
+  hour: number
+  bytes: number
+  payloads: number
+  runs: LineRuns
+  digests: Hash
+}
+
+/** The objects of one segment. */
+export class PayloadObjects {
+  payloads = 0
+  readonly #header: SegmentHeader
+  readonly #context: PayloadPuts & { onMended: (trouble: Trouble) => void }
+  readonly #stop = new AbortController()
+  readonly #sets = new Map<string, PayloadSet>()
+  /** Records come in runs of one source and hour. */
+  #set: PayloadSet | undefined
+  #underWay = 0
+  #isStopped = false
+  #failure: { error: unknown } | undefined
+  #wake = () => {}
+  /** Of all objects in trouble, one is told of: a store that is down would be as many lines of the log as puts. */
+  #speaker: string | undefined
+  #isParked = false
+
+  constructor(header: SegmentHeader, context: PayloadPuts) {
+    this.#header = header
+    const signal = AbortSignal.any([context.signal, this.#stop.signal])
+    const onTrouble = (trouble: Trouble) => {
+      this.#speaker ??= trouble.object
+      if (this.#speaker !== trouble.object) return
+      this.#isParked ||= trouble.kind === 'park'
+      context.onTrouble(trouble)
+    }
+    this.#context = { ...context, signal, onTrouble, onMended: context.onTrouble }
+  }
+
+  /** Begins to put the payloads of a record, which `lines` has found in it, as room is made for each. False when told to stop. */
+  async add(place: number, record: StoredRecord, lines: Lines): Promise<boolean> {
+    const { payloads } = record
+    if (payloads === 0) return true
+    const set = this.#setFor(record)
+    const { bodies, puts } = this.#context
+    for (let index = 0; index < payloads; index++) {
+      // Copied: the frame's memory is used again while this is put.
+      const body = new Uint8Array(record.body.subarray(lines.payloadStart(index), lines.payloadEnd(index)))
+      const sha256 = hash('sha256', body, 'buffer')
+      set.digests.update(sha256)
+      set.bytes += body.length
+      await puts.take(1)
+      await bodies.take(body.length)
+      if (this.#isStopped || this.#failure) {
+        this.#giveBack(body)
+        return this.#halt()
+      }
+      this.#underWay += 1
+      void this.#put(payloadName(set.name, place, index), body, sha256)
+    }
+    set.payloads += payloads
+    set.runs.add(place, payloads)
+    this.payloads += payloads
+    return true
+  }
+
+  /** Waits until all of them are stored. False when told to stop. */
+  async end(): Promise<boolean> {
+    while (this.#underWay > 0 && !this.#failure) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    return this.#isStopped || this.#failure ? this.#halt() : true
+  }
+
+  /** Nobody waits for them any longer: puts under way are given up, to be repeated with the segment. */
+  abandon(): void {
+    this.#stop.abort()
+  }
+
+  /** For the ledger. */
+  list(): LedgerObject[] {
+    return [...this.#sets.values()].map(({ name, bytes, payloads, runs, digests }) => {
+      return { name, bytes, sha256: digests.digest('hex'), lines: payloads, runs: runs.list() }
+    })
+  }
+
+  async #put(name: string, body: Uint8Array<ArrayBuffer>, sha256: Uint8Array): Promise<void> {
+    const object = { name, body, sha256, contentType: 'application/octet-stream', contentEncoding: undefined }
+    try {
+      if (await putUntilStored(object, this.#context)) this.#isMended(name)
+      else this.#isStopped = true
+    } catch (error) {
+      this.#failure ??= { error }
+    }
+    if (this.#speaker === name) this.#speaker = undefined
+    this.#giveBack(body)
+    this.#underWay -= 1
+    if (this.#underWay === 0 || this.#failure) this.#wake()
+  }
+
+  /** A segment may have very many objects left: whoever looks is not to think that it waits for somebody all the while. */
+  #isMended(object: string): void {
+    if (!this.#isParked) return
+    this.#isParked = false
+    this.#speaker = undefined
+    this.#context.onMended({ kind: 'mended', object, reason: '', attempt: 0, pauseMs: 0 })
+  }
+
+  #giveBack(body: Uint8Array): void {
+    this.#context.bodies.give(body.length)
+    this.#context.puts.give(1)
+  }
+
+  #halt(): false {
+    this.abandon()
+    if (this.#failure) throw this.#failure.error
+    return false
+  }
+
+  #setFor(record: StoredRecord): PayloadSet {
+    const { source, receivedAtMs } = record
+    const hour = Math.floor(receivedAtMs / HOUR_MS)
+    if (this.#set?.source === source && this.#set.hour === hour) return this.#set
+    const key = `${source}/${hour}`
+    let set = this.#sets.get(key)
+    if (!set) {
+      const name = payloadSetName(this.#header, record)
+      set = { name, source, hour, bytes: 0, payloads: 0, runs: new LineRuns(), digests: createHash('sha256') }
+      this.#sets.set(key, set)
+    }
+    this.#set = set
+    return set
+  }
+}

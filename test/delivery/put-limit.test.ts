@@ -1,0 +1,222 @@
+/** The limit of puts under way: what each answer does to it, step by step, and where it settles in the end. */
+
+import { describe, expect, test } from 'bun:test'
+import {
+  LIMIT_AT_START,
+  type PutCounts,
+  PutLimit,
+  type PutResult,
+  type PutTicket,
+  QUICK_MS,
+  RETRY_AFTER_MS_MAX,
+} from '../../src/delivery/put-limit.ts'
+import { FakeClock, SeededRandom } from '../memory-platform.ts'
+
+const THROTTLED: PutResult = { kind: 'throttled', retryAfterMs: undefined }
+const FAILED: PutResult = { kind: 'failed' }
+const stored = (bytes = 1000): PutResult => ({ kind: 'stored', bytes })
+
+/** A limit, and puts that a test ends as it likes. */
+class Bench {
+  readonly clock = new FakeClock()
+  readonly limit: PutLimit
+  readonly underWay: PutTicket[] = []
+  counts: PutCounts = { inFlight: 0, limit: 0, throttled: 0 }
+
+  constructor(max: number) {
+    this.limit = new PutLimit(this.clock, max, (counts) => {
+      this.counts = counts
+    })
+  }
+
+  /** So many want to put; as many begin as may. */
+  async want(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      void Promise.resolve(this.limit.take()).then((ticket) => this.underWay.push(ticket))
+    }
+    await this.clock.advance(0)
+  }
+
+  /** The oldest so many end so. */
+  async end(result: PutResult, count = this.underWay.length): Promise<void> {
+    for (const ticket of this.underWay.splice(0, count)) this.limit.done(ticket, result)
+    await this.clock.advance(0)
+  }
+
+  /** Whole rounds that take `ms` each, with more wanting than may. */
+  async rounds(count: number, ms: number, result = stored()): Promise<number[]> {
+    const limits: number[] = []
+    for (let i = 0; i < count; i++) {
+      await this.clock.advance(ms)
+      await this.end(result)
+      limits.push(this.counts.limit)
+    }
+    return limits
+  }
+}
+
+test('as many as may be are under way, and the next begins when one is over', async () => {
+  const bench = new Bench(3)
+  await bench.want(5)
+  expect(bench.counts).toEqual({ inFlight: 3, limit: 3, throttled: 0 })
+  await bench.end(stored(), 1)
+  expect([bench.underWay.length, bench.counts.inFlight]).toEqual([3, 3])
+  await bench.end(FAILED)
+  await bench.end(FAILED)
+  expect(bench.counts).toEqual({ inFlight: 0, limit: 3, throttled: 0 })
+})
+
+describe('a throttled answer', () => {
+  test('halves the limit, once for all puts that were under way; those begun after it may halve it again', async () => {
+    const bench = new Bench(32)
+    await bench.want(1000)
+    await bench.end(THROTTLED, 24)
+    expect(bench.counts).toEqual({ inFlight: 8 + 8, limit: 16, throttled: 24 })
+    await bench.end(THROTTLED, 8)
+    expect(bench.counts).toMatchObject({ limit: 16, throttled: 32 })
+    await bench.end(THROTTLED, 1)
+    expect(bench.counts).toMatchObject({ limit: 8, throttled: 33 })
+  })
+
+  test('never leaves less than one; and from there it grows again, more carefully than at first', async () => {
+    const bench = new Bench(32)
+    await bench.want(10_000)
+    await bench.rounds(20, 20, THROTTLED)
+    expect(bench.counts.limit).toBe(1)
+    expect(await bench.rounds(9, 20)).toEqual([1, 1, 1, 2, 2, 2, 2, 3, 3])
+    expect((await bench.rounds(200, 20)).at(-1)).toBe(32)
+  })
+
+  test('that asks for time gets it: nobody begins before, and then they do by themselves', async () => {
+    const bench = new Bench(4)
+    await bench.want(100)
+    await bench.end({ kind: 'throttled', retryAfterMs: 5000 }, 1)
+    await bench.end(stored())
+    expect(bench.counts).toMatchObject({ inFlight: 0, limit: 2 })
+    await bench.clock.advance(4999)
+    expect(bench.counts.inFlight).toBe(0)
+    await bench.clock.advance(1)
+    expect(bench.counts.inFlight).toBe(2)
+    await bench.end({ kind: 'throttled', retryAfterMs: 1e12 })
+    await bench.clock.advance(RETRY_AFTER_MS_MAX)
+    expect(bench.counts.inFlight).toBe(1)
+  })
+
+  test('that asks for time gets it from those, too, who come when nothing else is under way', async () => {
+    const bench = new Bench(4)
+    await bench.want(1)
+    await bench.end({ kind: 'throttled', retryAfterMs: 5000.3 })
+    await bench.clock.advance(1000)
+    await bench.want(1)
+    expect(bench.counts.inFlight).toBe(0)
+    await bench.clock.advance(4001)
+    expect(bench.counts.inFlight).toBe(1)
+  })
+})
+
+describe('a destination that is away or refuses', () => {
+  test('changes nothing, however long', async () => {
+    const bench = new Bench(32)
+    await bench.want(10_000)
+    await bench.rounds(100, 60_000, FAILED)
+    expect(bench.counts).toEqual({ inFlight: 32, limit: 32, throttled: 0 })
+  })
+})
+
+describe('growth', () => {
+  test('begins where the limit is felt, and ends at the most there may be', async () => {
+    const bench = new Bench(120)
+    expect(bench.counts.limit).toBe(LIMIT_AT_START)
+    for (let i = 0; i < 10; i++) {
+      await bench.want(LIMIT_AT_START)
+      await bench.rounds(1, 20)
+    }
+    expect(bench.counts.limit).toBe(LIMIT_AT_START)
+    await bench.want(10_000)
+    expect(await bench.rounds(5, 20)).toEqual([80, 100, 120, 120, 120])
+  })
+
+  test('has no use where answers are quick: more at once would only wait here', async () => {
+    const bench = new Bench(1000)
+    await bench.want(10_000)
+    expect((await bench.rounds(20, QUICK_MS - 1)).at(-1)).toBe(LIMIT_AT_START)
+    expect((await bench.rounds(20, QUICK_MS)).at(-1)).toBeGreaterThan(LIMIT_AT_START)
+  })
+})
+
+describe('latency', () => {
+  test('that becomes more than twice what is usual lowers the limit, round by round', async () => {
+    const bench = new Bench(50)
+    await bench.want(10_000)
+    await bench.rounds(10, 30)
+    // Those under way when it was lowered say nothing more.
+    expect(await bench.rounds(6, 300)).toEqual([40, 40, 32, 32, 25, 25])
+  })
+
+  test('that stays is usual in the end: the limit grows again', async () => {
+    const bench = new Bench(50)
+    await bench.want(30_000)
+    await bench.rounds(10, 30)
+    const limits = await bench.rounds(300, 300)
+    expect(Math.min(...limits)).toBeGreaterThan(5)
+    expect(limits.at(-1)).toBe(50)
+  })
+
+  test('that varies as it always does lowers nothing', async () => {
+    const random = new SeededRandom(3)
+    const bench = new Bench(32)
+    await bench.want(30_000)
+    for (let i = 0; i < 20_000; i++) {
+      // Most within 20 to 60 ms, one of a hundred takes a second.
+      await bench.clock.advance(1 + random.unit())
+      const at = random.below(bench.underWay.length)
+      const [ticket] = bench.underWay.splice(at, 1)
+      if (ticket) bench.limit.done(ticket, stored())
+    }
+    expect(bench.counts.limit).toBe(32)
+  })
+
+  test('is compared with that of objects about as large: large ones after small ones are not slow', async () => {
+    const bench = new Bench(32)
+    await bench.want(30_000)
+    await bench.rounds(20, 20, stored(200))
+    expect(await bench.rounds(3, 5000, stored(64 << 20))).toEqual([32, 32, 32])
+    expect(await bench.rounds(3, 20, stored(200))).toEqual([32, 32, 32])
+    expect((await bench.rounds(1, 50_000, stored(64 << 20)))[0]).toBeLessThan(32)
+  })
+
+  test('of a few ms is never slow', async () => {
+    const bench = new Bench(32)
+    await bench.want(10_000)
+    await bench.rounds(10, 0.1)
+    expect(await bench.rounds(3, QUICK_MS - 1)).toEqual([32, 32, 32])
+  })
+})
+
+test.each([1, 3, 8, 20])(
+  'with a destination that throttles above %d at once it settles, and throttling is rare',
+  async (able) => {
+    const bench = new Bench(32)
+    await bench.want(30_000)
+    const ends: { atMs: number; ticket: PutTicket; result: PutResult }[] = []
+    let taken = 0
+    const after = { stored: 0, throttled: 0 }
+    for (let ms = 0; ms < 12_000; ms++) {
+      for (const ticket of bench.underWay.splice(0)) {
+        const isTooMany = taken >= able
+        if (!isTooMany) taken += 1
+        ends.push({ atMs: ms + (isTooMany ? 5 : 30), ticket, result: isTooMany ? THROTTLED : stored() })
+      }
+      await bench.clock.advance(1)
+      for (const { ticket, result } of ends.filter(({ atMs }) => atMs === ms)) {
+        if (result.kind === 'stored') taken -= 1
+        if (ms > 4000) after[result.kind as 'stored' | 'throttled'] += 1
+        bench.limit.done(ticket, result)
+      }
+      await bench.clock.advance(0)
+    }
+    const possible = (8000 / 30) * able
+    expect(after.stored / possible).toBeGreaterThan(0.6)
+    expect(after.throttled / after.stored).toBeLessThan(able === 1 ? 0.25 : 0.05)
+  },
+)
