@@ -72,7 +72,7 @@ export const OPTIONS = {
     default: 'lines',
     choices: ['lines', 'payload'],
     value: 'WHAT',
-    what: 'What an object holds: the lines of many payloads, or the bytes of one (a PUT each: at AWS 5 dollars for a million payloads, in place of less than a cent).',
+    what: 'What an object holds: many payloads as lines, or one payload (a PUT each: $5 a million at AWS).',
   },
   compression: {
     kind: 'choice',
@@ -81,7 +81,7 @@ export const OPTIONS = {
     default: 'zstd',
     choices: ['zstd', 'gzip', 'none'],
     value: 'HOW',
-    what: 'How objects of lines are compressed (--format payload: not at all); segments that exist already keep what they were begun with.',
+    what: 'How objects of lines are compressed; segments that exist already keep what they were begun with.',
   },
   lingerMs: {
     kind: 'duration',

@@ -2,7 +2,6 @@
 
 import type { Clock } from '../platform/clock.ts'
 import type { Environment } from './s3-options.ts'
-import type { DerivedKey } from './s3-signature.ts'
 
 /** What signs a request. */
 export interface AwsKeys {
@@ -14,6 +13,12 @@ export interface AwsKeys {
 
 /** Gets credentials from wherever they come from, anew each time. Rejects when there are none. */
 export type KeysProvider = () => Promise<AwsKeys>
+
+/** A day's key for signing in one region. */
+export interface DerivedKey {
+  scope: string
+  bytes: Uint8Array
+}
 
 /** Credentials in use. One object for each renewal, so that whoever was refused can say with which. */
 export interface LiveKeys extends AwsKeys {

@@ -1,7 +1,7 @@
 /** AWS Signature Version 4 for S3: requests signed in the header, with the day's key derived once. */
 
 import { createHmac, hash } from 'node:crypto'
-import type { LiveKeys } from './s3-credentials.ts'
+import type { DerivedKey, LiveKeys } from './s3-credentials.ts'
 import type { S3Place } from './s3-options.ts'
 
 /** A request's headers, by lower-case name. */
@@ -24,12 +24,6 @@ export interface Signable {
   headers: SentHeaders
   /** Of the body, hexadecimal. */
   sha256: string
-}
-
-/** A day's key for one region. */
-export interface DerivedKey {
-  scope: string
-  bytes: Uint8Array
 }
 
 /** Signs requests to one place. */

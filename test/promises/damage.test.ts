@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { cpSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
+import { LAYOUT_VERSION } from '../../src/journal/layout.ts'
 import { Ledger } from '../ledger.ts'
 import { Millrace, Scratch } from '../millrace.ts'
 import { readObjectsIn } from '../objects.ts'
@@ -147,7 +148,7 @@ test('a segment of a newer version: the start is refused, nothing is changed, an
   const path = scratch.at('data/lane-0', SEGMENTS.third)
   const bytes = readFileSync(path)
   const newer = Buffer.from(bytes)
-  newer.writeUInt16LE(2, 8)
+  newer.writeUInt16LE(LAYOUT_VERSION + 1, 8)
   newer.writeUInt32LE(crc32(newer.subarray(0, 60)), 60)
   writeFileSync(path, newer)
   const before = filesIn(scratch.at('data/lane-0'))
@@ -155,7 +156,9 @@ test('a segment of a newer version: the start is refused, nothing is changed, an
   await using refused = Millrace.spawn(['--port', '0', '--data', scratch.at('data')])
   expect(await refused.exited).toEqual({ code: 1, signal: null })
   expect(refused.output).toContain('The journal was written by a newer version (journal_newer)')
-  expect(refused.output).toContain(`${path} has layout version 2; this program reads up to 1.`)
+  expect(refused.output).toContain(
+    `${path} has layout version ${LAYOUT_VERSION + 1}; this program reads up to ${LAYOUT_VERSION}.`,
+  )
   expect(filesIn(scratch.at('data/lane-0'))).toEqual(before)
 
   writeFileSync(path, bytes)
