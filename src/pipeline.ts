@@ -29,6 +29,12 @@ export interface PipelineOptions {
   destination: string
 }
 
+/**
+ * As how much more than its bytes a payload counts that becomes an object of its own: a segment is over when all its puts
+ * are, so that one of 64 MiB is to hold 15,000 of them and not 200,000. So many are repeated after a crash at the most.
+ */
+const PAYLOAD_EXTRA_BYTES = 4096
+
 /** The pause before a line that could not be written, or a file that could not be removed, is tried again. */
 const AGAIN_PAUSE_MS = 1000
 const NOTHING_DELIVERED: Extract<Delivered, { kind: 'stored' }> = {
@@ -78,7 +84,7 @@ export async function startPipeline(
       compression,
       objectBytesMax,
       noteWindowMs,
-      lineExtraBytes: LINE_EXTRA_BYTES_USUAL,
+      lineExtraBytes: format === 'payload' ? PAYLOAD_EXTRA_BYTES : LINE_EXTRA_BYTES_USUAL,
       isStored: async ({ path, number, tag }) => {
         const entry = await ledger.find(lane, number, tag)
         if (entry) over.push({ path, entry })

@@ -134,3 +134,31 @@ test('a delivered segment that cannot be removed is removed later, and its bytes
   expect(pipeline.journal.bytes).toBeLessThan(bytes)
   expect(events.map(({ kind }) => kind)).toContain('segment-stored')
 })
+
+test.each([
+  ['lines', 1],
+  ['payload', 4],
+] as const)(
+  'in format %s a segment is over when its objects are: 16 payloads make %d segments',
+  async (format, segments) => {
+    const platform = memoryPlatform(1)
+    const sealed = new Set<number>()
+    const { journal } = await startPipeline(
+      platform,
+      { ...OPTIONS, format, objectBytesMax: 20_000 },
+      async ({ number, payloads, recordBytes: bytes }) => {
+        sealed.add(number)
+        return { kind: 'stored', format, objects: [], payloads, bytes, letters: [] }
+      },
+      await Ledger.open(platform.files, platform.clock, LEDGER, 30),
+      () => {},
+      () => {},
+    )
+    for (let i = 0; i < 16; i++) {
+      journal.append(valueRecord(`${i}`), { kept() {}, refused() {} })
+      await quiet()
+    }
+    await platform.clock.advance(OPTIONS.lingerMs)
+    expect(sealed.size).toBe(segments)
+  },
+)

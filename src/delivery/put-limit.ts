@@ -17,6 +17,8 @@ export const LEFT_WHEN_SLOW = 0.8
 /** What a round makes of the limit as long as nothing was ever met, and what it adds from then on. */
 export const GROWTH_AT_START = 1.25
 export const GROWTH_CAREFUL = 0.25
+/** How many times as much a round has to store after a growth at the start; else nothing is gained by more at once. */
+export const GAIN_LEAST = 1.1
 /** How much of what is usual comes from the last round. */
 export const USUAL_SHARE = 0.1
 /** A destination that says when to come back is believed, up to this. */
@@ -58,6 +60,8 @@ export class PutLimit {
   readonly #onChange: (counts: PutCounts) => void
   #limit: number
   #hasMetSomething = false
+  /** What a growth at the start began with, until the round after it is judged. */
+  #before = { limit: 0, putsPerMs: 0 }
   #inFlight = 0
   #throttled = 0
   #tickets = 0
@@ -137,13 +141,26 @@ export class PutLimit {
     const isQuick = roundMs < puts * QUICK_MS
     const isSlow = !isQuick && roundMs > usualMs * SLOW_FACTOR
     const mayGrow = this.#isFelt && !isSlow && (!isQuick || this.#limit < LIMIT_AT_START)
+    const putsPerMs = (this.#limit * puts) / Math.max(roundMs, Number.MIN_VALUE)
+    const hasGained = putsPerMs >= this.#before.putsPerMs * GAIN_LEAST
     if (isSlow) this.#lower(LEFT_WHEN_SLOW)
-    else if (mayGrow) this.#limit = Math.min(this.#max, this.#grown())
+    else if (!hasGained) this.#takeBack()
+    this.#before = { limit: 0, putsPerMs: 0 }
+    if (mayGrow && hasGained) this.#grow(putsPerMs)
     this.#beginRound()
   }
 
-  #grown(): number {
-    return this.#hasMetSomething ? this.#limit + GROWTH_CAREFUL : this.#limit * GROWTH_AT_START
+  #grow(putsPerMs: number): void {
+    if (this.#limit >= this.#max) return
+    if (!this.#hasMetSomething) this.#before = { limit: this.#limit, putsPerMs }
+    const grown = this.#hasMetSomething ? this.#limit + GROWTH_CAREFUL : this.#limit * GROWTH_AT_START
+    this.#limit = Math.min(this.#max, grown)
+  }
+
+  /** More at once have only made each of them longer: what is scarce is on this machine. */
+  #takeBack(): void {
+    this.#limit = this.#before.limit
+    this.#hasMetSomething = true
   }
 
   #lower(left: number): void {

@@ -136,6 +136,14 @@ describe('growth', () => {
     expect(await bench.rounds(5, 20)).toEqual([80, 100, 120, 120, 120])
   })
 
+  test('that gains nothing is taken back: each put took longer by as much', async () => {
+    const bench = new Bench(1000)
+    await bench.want(10_000)
+    await bench.rounds(1, 16)
+    expect(bench.counts.limit).toBe(80)
+    expect(await bench.rounds(3, 20)).toEqual([64, 64, 64])
+  })
+
   test('has no use where answers are quick: more at once would only wait here', async () => {
     const bench = new Bench(1000)
     await bench.want(10_000)
