@@ -41,6 +41,10 @@ const rooms = {
     mayImport: ['dispatch', 'journal', 'destination', 'json', 'observe', 'platform'],
     why: 'It never knows that HTTP exists: what it stores comes out of the journal.',
   },
+  lanes: {
+    mayImport: ['config', 'intake', 'journal', 'observe', 'platform'],
+    why: 'It joins several intakes: what lanes deliver is not its business, and what a lane is made of is for lane.ts.',
+  },
   commands: {
     mayImport: ['config', 'intake', 'delivery', 'dispatch', 'journal', 'destination', 'json', 'observe', 'platform'],
     why: 'Beside the server, not on top of it: a command looks into every room, and only the program runs it.',
@@ -56,8 +60,8 @@ const roomRules = Object.entries(rooms).map(([room, { mayImport, why }]) => ({
   to: { path: '^src/', pathNot: [room, ...mayImport].map((allowed) => `^src/${allowed}/`) },
 }))
 
-/** Where the program begins, and where a delivery thread does. */
-const entries = ['^src/cli\\.ts$', '^src/delivery/thread\\.ts$']
+/** Where the program begins, and where a delivery thread and a lane's own process do. */
+const entries = ['^src/cli\\.ts$', '^src/delivery/thread\\.ts$', '^src/lane-process\\.ts$']
 
 /** AssemblyScript: what runs is what `npm run wasm` makes of it. */
 const assembly = '^src/[^/]+/assembly/'
@@ -83,7 +87,7 @@ module.exports = {
       name: 'only-cli-imports-server',
       comment: 'The composition root knows every part, so a part that knew it would know them all.',
       severity: 'error',
-      from: { pathNot: '^src/cli\\.ts$' },
+      from: { pathNot: '^src/(cli|supervisor)\\.ts$' },
       to: { path: '^src/server\\.ts$' },
     },
     {

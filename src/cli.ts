@@ -12,6 +12,7 @@ import { FAULTS, Fault } from './observe/errors.ts'
 import { createLog } from './observe/log.ts'
 import { systemPlatform } from './platform/platform.ts'
 import { type Server, startServer } from './server.ts'
+import { startLanes } from './supervisor.ts'
 
 /** Signals closer together than this are one: a terminal and npm both pass on the same Ctrl-C. */
 const SAME_SIGNAL_MS = 300
@@ -42,7 +43,10 @@ async function serve(args: readonly string[]): Promise<number> {
   // Heard from the first moment: a stop that comes during the start follows right after it.
   const stopWanted = firstSignal()
   const log = createLog(systemPlatform.clock, (line) => console.log(line))
-  const server = await startServer(loaded.options, process.env, systemPlatform, log.observe)
+  const server =
+    loaded.options.lanes === 1
+      ? await startServer(loaded.options, process.env, systemPlatform, log.observe)
+      : await startLanes(loaded.options, args, process.env, systemPlatform, log.observe)
   print(banner(loaded.options, server))
   await stopWanted
   log.observe({ kind: 'stopping', graceMs: loaded.options.stopGraceMs })
@@ -71,10 +75,14 @@ function banner(options: Options, server: Server): string {
   return `millrace ${version} listens on ${server.url}
   journal   ${options.data}
   objects   ${server.destination}
-  access    ${access(options.host)}
+${lanesLine(server)}  access    ${access(options.host)}
 Try:
   curl -H 'Content-Type: application/json' -d '{"hello":"world"}' ${server.url}/payloads
 `
+}
+
+function lanesLine({ processes }: Server): string {
+  return processes.length === 0 ? '' : `  lanes     ${processes.length}: processes ${processes.join(', ')}\n`
 }
 
 function access(host: string): string {

@@ -13,8 +13,11 @@ export class Load {
   readonly refusals: { status: number; body: string }[] = []
   #next = 0
 
-  /** Posts from `clients` clients at once until `enough` says so or the server is gone. */
-  async run(url: string, clients: number, enough: () => boolean, pauseMs = 0): Promise<void> {
+  /**
+   * Posts from `clients` clients at once until `enough` says so or the server is gone; where only a part of it goes,
+   * `survives`, also after requests that were cut off.
+   */
+  async run(url: string, clients: number, enough: () => boolean, pauseMs = 0, survives = false): Promise<void> {
     let gone = false
     const client = async () => {
       while (!gone && !enough()) {
@@ -28,7 +31,7 @@ export class Load {
           else this.refusals.push({ status: response.status, body: text })
         } catch {
           for (const payload of payloads) this.unanswered.add(payload)
-          gone = true
+          gone = !survives
         }
         // Paces the load; nothing is waited for.
         if (pauseMs > 0) await Bun.sleep(pauseMs)

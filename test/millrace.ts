@@ -47,7 +47,8 @@ export class Millrace implements AsyncDisposable {
     // Only what is asked for: the options of whoever runs the tests must not leak in.
     const { PATH, HOME } = process.env
     const [command = '', ...rest] = [...under, process.execPath, CLI, ...args]
-    const child = spawn(command, rest, { env: { PATH, HOME, ...env } })
+    // How many lanes there are doesn't depend on the machine.
+    const child = spawn(command, rest, { env: { PATH, HOME, MILLRACE_LANES: '1', ...env } })
     return new Millrace(child)
   }
 
@@ -61,6 +62,12 @@ export class Millrace implements AsyncDisposable {
     const match = await millrace.printed(/listens on (http:\S+)/)
     millrace.url = match[1] as string
     return millrace
+  }
+
+  /** The processes of its lanes when it started, in their order. */
+  get lanes(): number[] {
+    const listed = /^ {2}lanes {5}\d+: processes ([\d, ]+)$/m.exec(this.output)?.[1] ?? ''
+    return listed.split(', ').map(Number)
   }
 
   get pid(): number {

@@ -1,7 +1,7 @@
 /** A data directory as commands find it: read and not changed, whether or not a server runs on it. */
 
 import { join } from 'node:path'
-import { readNode } from '../journal/data-directory.ts'
+import { laneDirectory, lanesIn, readNode } from '../journal/data-directory.ts'
 import { isInJournal } from '../journal/look.ts'
 import type { ReceiptParts } from '../journal/name.ts'
 import { Fault } from '../observe/errors.ts'
@@ -39,14 +39,12 @@ export class FoundData {
   }
 
   async lanes(): Promise<FoundLane[]> {
-    return (await this.#files.list(this.directory)).flatMap((name) => {
-      const lane = /^lane-(\d{1,5})$/.exec(name)?.[1]
-      return lane === undefined ? [] : [{ lane: Number(lane), directory: join(this.directory, name) }]
-    })
+    const lanes = await lanesIn(this.#files, this.directory)
+    return lanes.map((lane) => ({ lane, directory: this.laneDirectory(lane) }))
   }
 
   laneDirectory(lane: number): string {
-    return join(this.directory, `lane-${lane}`)
+    return laneDirectory(this.directory, lane)
   }
 
   /** The ledger's line of a segment. */

@@ -240,6 +240,17 @@ export const OPTIONS = {
     value: 'N',
     what: 'How many threads encode and deliver.',
   },
+  lanes: {
+    kind: 'count',
+    flag: 'lanes',
+    env: 'MILLRACE_LANES',
+    default: String(Math.max(1, Math.floor(availableParallelism() / 2))),
+    defaultMeans: 'cores ÷ 2, at least 1',
+    min: 1,
+    max: 64,
+    value: 'N',
+    what: 'How many processes share the port, each with a journal of its own; bounds and threads are divided among them.',
+  },
   stopGraceMs: {
     kind: 'duration',
     flag: 'stop-grace',
@@ -276,5 +287,6 @@ export interface Options {
   idempotencyKeysMax: number
   ledgerDays: number
   threads: number
+  lanes: number
   stopGraceMs: number
 }

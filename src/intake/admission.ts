@@ -15,6 +15,9 @@ export interface AdmissionOptions {
   intakeBytesMax: number
 }
 
+/** The journal, as far as its bounds go. */
+type Held = Pick<Journal, 'payloads' | 'bytes' | 'trouble'>
+
 /** The share of the disk that the journal never takes. */
 const DISK_SHARE_KEPT_FREE = 0.05
 /** Room for what surrounds a record at the most: a new segment's header, a frame's, the record's, and a seal. */
@@ -27,14 +30,14 @@ const REQUEST_BYTES = 1024
 /** Keeps count of what is being received and says no in time. */
 export class Admission {
   readonly #options: AdmissionOptions
-  readonly #journal: Journal
+  readonly #journal: Held
   readonly #drain: DrainRate
   #stopping = false
   #intakeBytes = 0
   #diskRoomBytes = Number.POSITIVE_INFINITY
   #diskRoomAtJournalBytes = 0
 
-  constructor(options: AdmissionOptions, journal: Journal, drain: DrainRate) {
+  constructor(options: AdmissionOptions, journal: Held, drain: DrainRate) {
     this.#options = options
     this.#journal = journal
     this.#drain = drain

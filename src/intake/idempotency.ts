@@ -4,6 +4,7 @@
  */
 
 import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import type { RememberedNote } from '../journal/journal.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { AckLevel } from './ack.ts'
@@ -62,10 +63,14 @@ export class Idempotency {
     this.#clock = clock
   }
 
-  /** Takes over what earlier processes kept: what was answered then is answered again, from memory or as of the disk. */
-  remember(notes: readonly RememberedNote[]): void {
+  /**
+   * Takes over what earlier processes kept under keys that `isOwn`: what was answered then is answered again, from memory
+   * or as of the disk.
+   */
+  remember(notes: readonly RememberedNote[], isOwn: (key: string) => boolean = () => true): void {
     for (const { note, receipt, payloads, receivedAtMs } of [...notes].sort(byTime)) {
       const { key, print, more, ack } = JSON.parse(note) as KeyNote
+      if (!isOwn(key)) continue
       const answer =
         ack === 'memory'
           ? { status: 202, body: `{"accepted":${payloads},"ack":"memory"${more}}` }
@@ -145,6 +150,17 @@ function repeatOf(first: First): Turn {
 function reused(key: string): Refusal {
   const detail = `'${key}' was the key of another request; a new request needs a new key`
   return { code: 'idempotency_key_reused', detail }
+}
+
+/** Which of so many lanes remembers a key: each key has one, so that repeats on any connection meet their first. */
+export function laneOfKey(key: string, lanes: number): number {
+  return crc32(key) % lanes
+}
+
+/** The lane of the key in a header; undefined when the header holds none. */
+export function laneOfHeader(header: string, lanes: number): number | undefined {
+  const key = keyIn(header)
+  return key === undefined ? undefined : laneOfKey(key, lanes)
 }
 
 /** The key, as a structured field's string (in quotes) or bare; undefined when it is neither. */

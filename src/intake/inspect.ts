@@ -1,12 +1,34 @@
 /** What people and monitors ask a running server: where a receipt's payloads are, and what became of everything. */
 
-import type { LedgerTotals } from '../observe/ledger-entry.ts'
-import { problemResponse } from './problem.ts'
+import type { Amount, LedgerTotals } from '../observe/ledger-entry.ts'
+import { problemResponse, type Refusal } from './problem.ts'
 
 /** The balance: accepted = stored + pending + dead, in payloads and in bytes, over the whole life of the data directory. */
 export interface Balance extends LedgerTotals {
-  accepted: LedgerTotals['stored']
-  pending: LedgerTotals['stored']
+  accepted: Amount
+  pending: Amount
+}
+
+/** How things stand: in one lane, or in all of them together. */
+export interface State {
+  balance: Balance
+  /** By what an object holds. */
+  puts: Readonly<Record<'lines' | 'payload', Puts>>
+  /** Why a load balancer should send nothing here; undefined when ready. */
+  refusal: Refusal | undefined
+  destination: string
+  /** Undelivered ones. */
+  segments: number
+  /** One for each lane, where there are several. */
+  lanes?: readonly LaneState[]
+}
+
+/** A lane, as the others see it: without a state when it doesn't answer. */
+export interface LaneState {
+  lane: number
+  state: State | undefined
+  /** Why it has none. */
+  reason?: string
 }
 
 /** Puts to the destination: under way, how many may be just now, and how many answers were throttling. */
@@ -18,26 +40,53 @@ export interface Puts {
 
 /** Who knows. */
 export interface Inspection {
-  /** What is known of a receipt, as it goes into the answer; undefined when nothing is. */
-  whereIs(receipt: string): Promise<object | undefined>
-  balance(): Balance
-  /** By what an object holds. */
-  puts(): Readonly<Record<'lines' | 'payload', Puts>>
-  /** What else the status page shows. */
-  status(): object
+  /** What is known of a receipt, as an answer. */
+  receipt(receipt: string): Promise<Response>
+  state(): Promise<State>
 }
 
-/** `GET /receipts/{receipt}`. */
-export async function receiptResponse(receipt: string, inspection: Inspection): Promise<Response> {
-  const found = await inspection.whereIs(receipt)
+/** The answer to a question after a receipt; `found` is undefined when nobody knows it. */
+export function receiptResponse(receipt: string, found: object | undefined): Response {
   if (found) return Response.json({ receipt, ...found })
   const detail = `'${receipt.slice(0, 100)}' was not given here, or longer ago than the ledger goes back (--ledger-days)`
   return problemResponse({ code: 'receipt_unknown', detail })
 }
 
+/** `GET /readyz`. */
+export function readyResponse({ refusal }: State): Response {
+  return refusal ? problemResponse(refusal) : Response.json({ status: 'ready' })
+}
+
 /** `GET /status`. */
-export function statusResponse(inspection: Inspection): Response {
-  return Response.json({ ...inspection.balance(), ...inspection.status() })
+export function statusResponse(state: State): Response {
+  const { destination, segments, lanes } = state
+  const each = lanes?.map(({ lane, state, reason }) =>
+    state ? { lane, ...state.balance, ...readiness(state), segments: state.segments } : { lane, ready: false, reason },
+  )
+  return Response.json({ ...state.balance, ...readiness(state), destination, segments, ...(each && { lanes: each }) })
+}
+
+function readiness({ refusal }: State): object {
+  return refusal ? { ready: false, code: refusal.code, detail: refusal.detail } : { ready: true }
+}
+
+/** `GET /metrics`: the balance, and how puts fare, as Prometheus text. */
+export function metricsResponse({ balance, puts, lanes = [] }: State): Response {
+  const lines: string[] = []
+  // A sum without a lane that doesn't answer would look like counters that were reset: no sample is a gap.
+  if (lanes.every(({ state }) => state !== undefined)) lines.push(...balanceLines(balance), ...putLines(puts))
+  lines.push(...laneLines(lanes))
+  return new Response(`${lines.join('\n')}\n`, { headers: { 'content-type': 'text/plain; version=0.0.4' } })
+}
+
+function balanceLines(balance: Balance): string[] {
+  return (['accepted', 'stored', 'dead', 'pending'] as const).flatMap((state) =>
+    (['payloads', 'bytes'] as const).flatMap((unit) => {
+      const isGauge = state === 'pending'
+      const name = `millrace_${state}_${unit}${isGauge ? '' : '_total'}`
+      return [`# TYPE ${name} ${isGauge ? 'gauge' : 'counter'}`, `${name} ${balance[state][unit]}`]
+    }),
+  )
 }
 
 const PUT_METRICS = [
@@ -46,20 +95,21 @@ const PUT_METRICS = [
   ['millrace_puts_throttled_total', 'counter', 'throttled'],
 ] as const satisfies readonly [string, string, keyof Puts][]
 
-/** `GET /metrics`: the balance, and how puts fare, as Prometheus text. */
-export function metricsResponse(inspection: Inspection): Response {
-  const balance = inspection.balance()
-  const lines = (['accepted', 'stored', 'dead', 'pending'] as const).flatMap((state) =>
-    (['payloads', 'bytes'] as const).flatMap((unit) => {
-      const isGauge = state === 'pending'
-      const name = `millrace_${state}_${unit}${isGauge ? '' : '_total'}`
-      return [`# TYPE ${name} ${isGauge ? 'gauge' : 'counter'}`, `${name} ${balance[state][unit]}`]
-    }),
-  )
-  const puts = inspection.puts()
-  for (const [name, type, field] of PUT_METRICS) {
-    lines.push(`# TYPE ${name} ${type}`)
-    for (const format of ['lines', 'payload'] as const) lines.push(`${name}{format="${format}"} ${puts[format][field]}`)
-  }
-  return new Response(`${lines.join('\n')}\n`, { headers: { 'content-type': 'text/plain; version=0.0.4' } })
+function putLines(puts: State['puts']): string[] {
+  return PUT_METRICS.flatMap(([name, type, field]) => [
+    `# TYPE ${name} ${type}`,
+    ...(['lines', 'payload'] as const).map((format) => `${name}{format="${format}"} ${puts[format][field]}`),
+  ])
+}
+
+function laneLines(lanes: readonly LaneState[]): string[] {
+  if (lanes.length === 0) return []
+  return [
+    '# TYPE millrace_lane_up gauge',
+    ...lanes.map(({ lane, state }) => `millrace_lane_up{lane="${lane}"} ${state ? 1 : 0}`),
+    '# TYPE millrace_lane_pending_payloads gauge',
+    ...lanes.flatMap(({ lane, state }) =>
+      state ? [`millrace_lane_pending_payloads{lane="${lane}"} ${state.balance.pending.payloads}`] : [],
+    ),
+  ]
 }

@@ -3,16 +3,20 @@
 import { lookup } from 'node:dns/promises'
 import { networkInterfaces } from 'node:os'
 import { Fault } from '../observe/errors.ts'
-import { type Inspection, metricsResponse, receiptResponse, statusResponse } from './inspect.ts'
-import { problemResponse, type Refusal } from './problem.ts'
+import { type Inspection, metricsResponse, readyResponse, type State, statusResponse } from './inspect.ts'
+import { problemResponse } from './problem.ts'
 import { INTAKE_PATHS, intakeHandler, notAllowed, type RequestContext } from './request.ts'
 
-/** Where to listen, and what the health paths ask. */
-export interface ListenerOptions {
+/** Where to listen. */
+export interface Address {
   host: string
   port: number
-  /** Why a load balancer should send nothing here; undefined when ready. */
-  notReady: () => Refusal | undefined
+}
+
+/** Where to listen, and what the paths that are no intake ask. */
+export interface ListenerOptions extends Address {
+  /** Other processes of this server listen there as well (`SO_REUSEPORT`). */
+  isShared: boolean
   inspection: Inspection
 }
 
@@ -25,6 +29,8 @@ export interface Listener {
   close(): Promise<void>
 }
 
+/** Where lanes ask one another how they stand. */
+export const STATE_PATH = '/lane/state'
 /** How much of a path that isn't there an answer repeats. */
 const PATH_SHOWN_MAX = 200
 /** A connection without a request, or a request without a byte for this long, is closed by the runtime. */
@@ -34,40 +40,78 @@ const RUNTIME_BODY_BYTES_MAX = Number.MAX_SAFE_INTEGER
 
 /** Starts listening, or throws `Fault('listen_failed')`. */
 export async function listen(options: ListenerOptions, context: RequestContext): Promise<Listener> {
-  const intake = Object.keys(INTAKE_PATHS).map((path) => [path, intakeHandler(path, context)] as const)
-  const { inspection } = options
-  const hostname = options.host.replace(/^\[(.*)\]$/, '$1')
-  const ready = () => {
-    const refusal = options.notReady()
-    return refusal ? problemResponse(refusal) : Response.json({ status: 'ready' })
-  }
+  const { inspection, port, isShared } = options
+  const hostname = hostnameOf(options)
   try {
     const server = Bun.serve({
+      ...serving(context, inspection),
       hostname,
-      port: options.port,
-      idleTimeout: IDLE_SECONDS,
-      maxRequestBodySize: RUNTIME_BODY_BYTES_MAX,
-      routes: {
-        ...Object.fromEntries(intake),
-        '/healthz': getOnly('/healthz', () => Response.json({ status: 'alive' })),
-        '/readyz': getOnly('/readyz', ready),
-        '/status': getOnly('/status', () => statusResponse(inspection)),
-        '/metrics': getOnly('/metrics', () => metricsResponse(inspection)),
-        '/receipts/:receipt': getOnly('/receipts/{receipt}', ({ params }) =>
-          receiptResponse(params.receipt ?? '', inspection),
-        ),
-      },
-      fetch: (request) => notFound(request),
-      error(error) {
-        context.observe({ kind: 'intake-failure', reason: error.stack ?? error.message })
-        return problemResponse({ code: 'internal', detail: 'an unexpected error; the log has it' })
-      },
+      port,
+      reusePort: isShared,
     })
     const host = hostname.includes(':') ? `[${hostname}]` : hostname
-    return { url: `http://${host}:${server.port}`, port: server.port ?? options.port, close: () => server.stop(true) }
+    return { url: `http://${host}:${server.port}`, port: server.port ?? port, close: () => server.stop(true) }
   } catch (error) {
-    throw new Fault('listen_failed', `${hostname}:${options.port}: ${await whyNot(hostname, error)}`, { cause: error })
+    throw await listenFault(options, error)
   }
+}
+
+/** Listens on a socket file, where only processes of this server ask: what they ask is this one's own. */
+export function listenPrivately(
+  path: string,
+  inspection: Inspection,
+  context: RequestContext,
+): { close(): Promise<void> } {
+  const served = serving(context, inspection)
+  const routes = { ...served.routes, [STATE_PATH]: async () => Response.json(await inspection.state()) }
+  try {
+    // The types know no idle time of socket files; the runtime does.
+    const server = Bun.serve({ ...served, routes, unix: path } as unknown as Bun.Serve.Options<undefined>)
+    return { close: () => server.stop(true) }
+  } catch (error) {
+    throw new Fault('listen_failed', `${path}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Throws `Fault('listen_failed')` when somebody else listens there: those who share a port get no error of it. */
+export async function refuseTaken(address: Address): Promise<void> {
+  try {
+    await Bun.serve({ hostname: hostnameOf(address), port: address.port, fetch: notFound }).stop(true)
+  } catch (error) {
+    throw await listenFault(address, error)
+  }
+}
+
+/** What both kinds of listener serve. */
+function serving(context: RequestContext, inspection: Inspection) {
+  const intake = Object.keys(INTAKE_PATHS).map((path) => [path, intakeHandler(path, context)] as const)
+  const stated = (answer: (state: State) => Response) => async () => answer(await inspection.state())
+  return {
+    idleTimeout: IDLE_SECONDS,
+    maxRequestBodySize: RUNTIME_BODY_BYTES_MAX,
+    routes: {
+      ...Object.fromEntries(intake),
+      '/healthz': getOnly('/healthz', () => Response.json({ status: 'alive' })),
+      '/readyz': getOnly('/readyz', stated(readyResponse)),
+      '/status': getOnly('/status', stated(statusResponse)),
+      '/metrics': getOnly('/metrics', stated(metricsResponse)),
+      '/receipts/:receipt': getOnly('/receipts/{receipt}', ({ params }) => inspection.receipt(params['receipt'] ?? '')),
+    },
+    fetch: (request: Request) => notFound(request),
+    error(error: Error) {
+      context.observe({ kind: 'intake-failure', reason: error.stack ?? error.message })
+      return problemResponse({ code: 'internal', detail: 'an unexpected error; the log has it' })
+    },
+  }
+}
+
+function hostnameOf({ host }: Address): string {
+  return host.replace(/^\[(.*)\]$/, '$1')
+}
+
+async function listenFault(address: Address, error: unknown): Promise<Fault> {
+  const hostname = hostnameOf(address)
+  return new Fault('listen_failed', `${hostname}:${address.port}: ${await whyNot(hostname, error)}`, { cause: error })
 }
 
 /** The runtime says `EADDRINUSE` of everything: what can be told apart is. */
@@ -85,7 +129,7 @@ async function whyNot(hostname: string, error: unknown): Promise<string> {
   return 'something else listens there; choose another with --port'
 }
 
-type Answer = (request: Bun.BunRequest) => Response | Promise<Response>
+type Answer = (request: Bun.BunRequest<string>) => Response | Promise<Response>
 
 function getOnly(path: string, answer: Answer): Answer {
   return (request) => {

@@ -20,6 +20,17 @@ export interface RequestContext extends BodyContext {
   observe: Observer
   ack: AckOptions
   idempotency: Idempotency
+  /** Gives a POST to the lane that remembers its key; undefined where that is this one. Never rejects. */
+  passOn: (post: KeyedPost) => Promise<Response> | undefined
+}
+
+/** A POST with an Idempotency-Key, received whole and not yet looked into. */
+export interface KeyedPost {
+  path: string
+  ack: AckLevel
+  contentType: string
+  key: string
+  body: Uint8Array
 }
 
 /** For each path, the content types it takes and how each is read. */
@@ -87,6 +98,7 @@ class Post implements Expiring, Waiter, StoredWaiter {
   #receipt = ''
   /** The Idempotency-Key header; null for none. */
   #key: string | null = null
+  #contentType = ''
   /** Tells those who sent the same again how this one ended. */
   #first: Extract<Turn, { kind: 'first' }> | undefined
   #isLate = false
@@ -114,6 +126,7 @@ class Post implements Expiring, Waiter, StoredWaiter {
   receive(request: Request): void {
     this.#context.deadlines.start(this)
     this.#key = request.headers.get('idempotency-key')
+    if (this.#key !== null) this.#contentType = request.headers.get('content-type') ?? ''
     const body = isPlain(request, this.#charge) ? request.arrayBuffer() : readBody(request, this.#context, this.#charge)
     body.then(
       (received) => this.#received(received),
@@ -169,6 +182,7 @@ class Post implements Expiring, Waiter, StoredWaiter {
 
   #keep(received: Uint8Array | Refusal): void {
     if ('code' in received) return this.#refuse(received)
+    if (this.#key !== null && this.#isPassedOn(this.#key, received)) return
     const shape = this.#read(received)
     if ('code' in shape) return this.#refuse(shape)
     const { journal, admission, clock } = this.#context
@@ -182,6 +196,14 @@ class Post implements Expiring, Waiter, StoredWaiter {
     if (this.#ack !== 'memory') return
     this.#isAcked = true
     this.#acknowledge('', 'memory', '', ACCEPTED)
+  }
+
+  /** Whether another lane answers this. Its memory stays set aside until then. */
+  #isPassedOn(key: string, body: Uint8Array): boolean {
+    const post = { path: this.#path, ack: this.#ack, contentType: this.#contentType, key, body }
+    const answer = this.#context.passOn(post)
+    void answer?.then((response) => this.#finish(response))
+    return answer !== undefined
   }
 
   /** Whether this request is the first with its key, so that it goes on; a repeat waits for the first one's answer. */

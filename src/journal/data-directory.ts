@@ -13,12 +13,21 @@ export interface DataDirectory {
   /** 8 characters, made once and kept in `data/node`; object names and receipts start with it. */
   node: string
   laneDirectory(lane: number): string
-  /** Gives up the lock. */
+  /** The file of the lock that lanes in processes of their own inherit; undefined where locks aren't files. */
+  lanesLock: number | undefined
+  /** Gives up the locks. */
   release(): void
 }
 
 /** Takes the lock or says who holds it; `lockFile` of the platform, or a test's own. */
 export type TakeLock = (path: string) => FileLock | { heldBy: string }
+
+/**
+ * Lanes in processes of their own outlive a supervisor that was killed by a moment. A start right after it waits for them:
+ * they only finish what is under way.
+ */
+const LANES_WAIT_MS = 30_000
+const LANES_LOOK_MS = 100
 
 /** Letters and digits that nobody mistakes for one another. */
 const NODE_ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'
@@ -28,6 +37,7 @@ export async function openDataDirectory(
   platform: Platform,
   takeLock: TakeLock,
   directory: string,
+  onWait: () => void = () => {},
 ): Promise<DataDirectory> {
   const { files } = platform
   try {
@@ -38,16 +48,52 @@ export async function openDataDirectory(
       const message = `${directory} is in use by ${who}. Stop it, or give this one a directory of its own with --data.`
       throw new Fault('data_locked', message)
     }
-    try {
-      const node = (await readNode(files, directory)) ?? (await newNode(platform, directory))
-      return { node, laneDirectory: (lane) => join(directory, `lane-${lane}`), release: () => lock.release() }
-    } catch (error) {
+    let lanes: FileLock | undefined
+    const release = () => {
+      lanes?.release()
       lock.release()
+    }
+    try {
+      lanes = await takeLanesLock(platform, takeLock, directory, onWait)
+      const node = (await readNode(files, directory)) ?? (await newNode(platform, directory))
+      return { node, laneDirectory: (lane) => laneDirectory(directory, lane), lanesLock: lanes.fd, release }
+    } catch (error) {
+      release()
       throw error
     }
   } catch (error) {
     if (error instanceof Fault) throw error
     throw new Fault('data_unusable', `${directory}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Where a lane's journal is. */
+export function laneDirectory(directory: string, lane: number): string {
+  return join(directory, `lane-${lane}`)
+}
+
+/** The lanes that have a directory in `directory`, in order. */
+export async function lanesIn(files: Files, directory: string): Promise<number[]> {
+  const numbers = (await files.list(directory)).flatMap((name) => /^lane-(\d{1,5})$/.exec(name)?.[1] ?? [])
+  return numbers.map(Number).sort((a, b) => a - b)
+}
+
+async function takeLanesLock(
+  { clock }: Platform,
+  takeLock: TakeLock,
+  directory: string,
+  onWait: () => void,
+): Promise<FileLock> {
+  const untilMs = clock.monotonicMs() + LANES_WAIT_MS
+  for (let isFirst = true; ; isFirst = false) {
+    const lanes = takeLock(join(directory, 'lanes.lock'))
+    if (!('heldBy' in lanes)) return lanes
+    if (clock.monotonicMs() >= untilMs) {
+      const message = `lanes of an earlier run still use ${directory}, ${LANES_WAIT_MS / 1000} s after their supervisor was gone`
+      throw new Fault('data_locked', `${message}. End them, then start again.`)
+    }
+    if (isFirst) onWait()
+    await clock.sleep(LANES_LOOK_MS)
   }
 }
 

@@ -5,7 +5,7 @@
 
 import { dirname, join } from 'node:path'
 import type { Clock } from '../platform/clock.ts'
-import { type Files, readStretch } from '../platform/files.ts'
+import { type Files, isMissing, readStretch } from '../platform/files.ts'
 import type { RememberedNote } from './journal.ts'
 import { segmentDigits } from './name.ts'
 
@@ -63,6 +63,19 @@ export class NoteKeeper {
   #until(notes: readonly RememberedNote[]): number {
     return notes.reduce((latest, { receivedAtMs }) => Math.max(latest, receivedAtMs), 0) + this.#windowMs
   }
+}
+
+/** The notes in another lane's directory that are newer than `oldestMs`, also while that lane removes what is too old. */
+export async function notesIn(files: Files, directory: string, oldestMs: number): Promise<RememberedNote[]> {
+  const found: RememberedNote[] = []
+  for (const name of (await files.list(directory)).filter(isNotesName)) {
+    const notes = await readNotes(files, join(directory, name)).catch((error) => {
+      if (isMissing(error)) return []
+      throw error
+    })
+    for (const note of notes) if (note.receivedAtMs > oldestMs) found.push(note)
+  }
+  return found
 }
 
 /** Whether a file's name is that of notes. */

@@ -154,6 +154,13 @@ export const PROBLEMS = {
     retryable: true,
     after: REPEAT_LATER,
   },
+  lane_down: {
+    status: 503,
+    title: 'The lane that has to answer this does not',
+    retryable: true,
+    after:
+      'It was not acknowledged; it may still be stored. Send it again with the same `Idempotency-Key` after `Retry-After` seconds.',
+  },
   stopping: {
     status: 503,
     title: 'The server is stopping',

@@ -18,6 +18,10 @@ export type Event =
   | { kind: 'ledger-trouble'; reason: string }
   | { kind: 'intake-failure'; reason: string }
   | { kind: 'memory-ack-broken'; payloads: number; reason: string }
+  | { kind: 'lanes-awaited' }
+  | { kind: 'lane-ended'; lane: number; reason: string; pauseMs: number }
+  | { kind: 'lane-up'; lane: number; process: number }
+  | { kind: 'lane-cut-off'; lane: number; reason: string }
   | { kind: 'stopping'; graceMs: number }
   | { kind: 'stopped'; segments: number; payloads: number; dead: number }
 

@@ -26,7 +26,7 @@ interface LedgerFile {
   entry: number
 }
 
-/** The ledger of a data directory. One process at a time appends to it. */
+/** The ledger of one lane; those of all lanes share a directory. One process at a time appends to it. */
 export class Ledger {
   /** What was counted: every line of earlier processes, and those of this one that `count` was told. */
   totals: LedgerTotals = { stored: { payloads: 0, bytes: 0 }, dead: { payloads: 0, bytes: 0 } }
@@ -35,6 +35,7 @@ export class Ledger {
   readonly #files: Files
   readonly #clock: Clock
   readonly #directory: string
+  readonly #lane: number
   readonly #keepMs: number
   /** By lane and thousand: `0-0000000000017`. */
   readonly #known = new Map<string, LedgerFile>()
@@ -47,16 +48,17 @@ export class Ledger {
   /** One append at a time, in the order of the calls. */
   #last: Promise<unknown> = Promise.resolve()
 
-  private constructor(files: Files, clock: Clock, directory: string, keepDays: number) {
+  private constructor(files: Files, clock: Clock, directory: string, lane: number, keepDays: number) {
     this.#files = files
     this.#clock = clock
     this.#directory = directory
+    this.#lane = lane
     this.#keepMs = keepDays * DAY_MS
   }
 
-  /** Opens the ledger in `directory`, which is made if there is none. Lines older than `keepDays` go with their files. */
-  static async open(files: Files, clock: Clock, directory: string, keepDays: number): Promise<Ledger> {
-    const ledger = new Ledger(files, clock, directory, keepDays)
+  /** Opens a lane's ledger in `directory`, which is made if there is none. Lines older than `keepDays` go with their files. */
+  static async open(files: Files, clock: Clock, directory: string, keepDays: number, lane = 0): Promise<Ledger> {
+    const ledger = new Ledger(files, clock, directory, lane, keepDays)
     await files.makeDirectory(directory)
     for (const name of await files.list(directory)) await ledger.#learn(name)
     await ledger.#prune()
@@ -197,7 +199,7 @@ export class Ledger {
   /** Takes a file that an earlier process left into account. */
   async #learn(name: string): Promise<void> {
     const parsed = parseFileName(name)
-    if (!parsed) return
+    if (parsed?.lane !== this.#lane) return
     const { key, generation } = parsed
     const { entry, bytes } = await lastEntry(this.#files, join(this.#directory, name))
     const before = this.#known.get(key)
@@ -236,7 +238,7 @@ export class Ledger {
 
   /** Sets room aside, if there is any: what can't be done now is tried again after the next line. */
   async #reserve(): Promise<void> {
-    const path = join(this.#directory, RESERVE)
+    const path = this.#reservePath
     this.#hasReserve = (await this.#files.sizeOf(path).catch(() => 0)) === RESERVE_BYTES
     if (this.#hasReserve) return
     try {
@@ -257,7 +259,11 @@ export class Ledger {
 
   async #giveReserve(): Promise<void> {
     this.#hasReserve = false
-    await this.#files.remove(join(this.#directory, RESERVE)).catch(() => {})
+    await this.#files.remove(this.#reservePath).catch(() => {})
+  }
+
+  get #reservePath(): string {
+    return join(this.#directory, this.#lane === 0 ? RESERVE : `${RESERVE}-${this.#lane}`)
   }
 
   #path(key: string, generation: number): string {

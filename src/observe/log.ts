@@ -16,12 +16,13 @@ const STORED_EVERY_MS = 1000
 /** As long as the reason stays the same, a parked destination is reported at most this often. */
 const PARKED_EVERY_MS = 60_000
 
-/** Makes a log that gives its lines to `print`. */
-export function createLog(clock: Clock, print: (line: string) => void): Log {
+/** Makes a log that gives its lines to `print`. Where several processes share an output, `lane` says which one it is. */
+export function createLog(clock: Clock, print: (line: string) => void, lane?: number): Log {
+  const who = lane === undefined ? '' : `lane ${lane}: `
   const stored = { objects: 0, payloads: 0, last: '' }
   let parked = { reason: '', atMs: Number.NEGATIVE_INFINITY }
   let timer: Timer | undefined
-  const line = (text: string) => print(`${new Date(clock.nowMs()).toISOString()} ${text}`)
+  const line = (text: string) => print(`${new Date(clock.nowMs()).toISOString()} ${who}${text}`)
   const flush = () => {
     timer?.cancel()
     timer = undefined
@@ -92,6 +93,14 @@ function sentence(event: Event): string | undefined {
       return `error: a delivery failed on this machine and is run again: ${event.reason}`
     case 'intake-failure':
       return `error: a request failed in a way it should not: ${event.reason}`
+    case 'lanes-awaited':
+      return 'waiting for lanes of an earlier run to end: their supervisor is gone'
+    case 'lane-ended':
+      return `error: lane ${event.lane} ended (${event.reason}) and is started again in ${seconds(event.pauseMs)}; the others go on`
+    case 'lane-up':
+      return `lane ${event.lane} is back, as process ${event.process}`
+    case 'lane-cut-off':
+      return `error: lane ${event.lane} ended before it had stopped (${event.reason}); what it had acknowledged is in its journal`
     case 'stopping':
       return `stopping: refusing payloads, delivering for up to ${seconds(event.graceMs)}; a second signal exits at once`
     case 'stopped':

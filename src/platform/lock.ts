@@ -14,6 +14,8 @@ const C_LIBRARIES = {
 
 /** A lock that is held. */
 export interface FileLock {
+  /** Its file. A child process that inherits it holds the lock as well, until it ends. */
+  readonly fd?: number
   release(): void
 }
 
@@ -32,7 +34,7 @@ export function lockFile(path: string): FileLock | { heldBy: string } {
   } catch {
     // It is for a message alone. A start on a full disk must not fail for want of it: delivering is what makes room.
   }
-  return { release: () => fs.closeSync(fd) }
+  return { fd, release: () => fs.closeSync(fd) }
 }
 
 let loaded: ((fd: number, operation: number) => number) | undefined

@@ -360,7 +360,9 @@ describe('a machine that fails', () => {
 })
 
 test('every code was seen', () => {
-  expect([...seen].sort()).toEqual((Object.keys(PROBLEMS) as ProblemCode[]).sort())
+  // Where there is one lane, none is down: test/lanes/sisters.test.ts.
+  const codes = (Object.keys(PROBLEMS) as ProblemCode[]).filter((code) => code !== 'lane_down')
+  expect([...seen].sort()).toEqual(codes.sort())
 })
 
 /** A connection written to by hand, so that a POST can stop in the middle. */

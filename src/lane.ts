@@ -1,0 +1,185 @@
+/** One lane: its pipelines, their delivery threads and the intake before them, built in flow order and stopped in order. */
+
+import type { Options } from './config/options.ts'
+import { DeliveryThreads } from './delivery/threads.ts'
+import { objectsOf } from './delivery/whereabouts.ts'
+import { type Place, parsePlace } from './destination/place.ts'
+import { Admission } from './intake/admission.ts'
+import { Deadlines } from './intake/deadlines.ts'
+import { DrainRate } from './intake/drain-rate.ts'
+import { Idempotency, laneOfKey } from './intake/idempotency.ts'
+import { type Inspection, receiptResponse } from './intake/inspect.ts'
+import { listen, listenPrivately } from './intake/listener.ts'
+import type { Refusal } from './intake/problem.ts'
+import type { RequestContext } from './intake/request.ts'
+import { StoredWaiters } from './intake/stored-waiters.ts'
+import { type LanePlace, Overview } from './lanes/overview.ts'
+import { Sisters, socketPath } from './lanes/sisters.ts'
+import { Fault } from './observe/errors.ts'
+import type { Observer } from './observe/events.ts'
+import type { SegmentOutcome } from './observe/ledger-entry.ts'
+import { Pipelines } from './pipelines.ts'
+import type { Timer } from './platform/clock.ts'
+import type { Platform } from './platform/platform.ts'
+
+/** A lane that delivers, and takes records once it listens. */
+export interface Lane {
+  /** Where objects go, for people. */
+  destination: string
+  /** Starts to take records, or throws a `Fault`. Where there are several lanes, once all of them have started. */
+  listen(port: number, socketDirectory: string): Promise<{ url: string; port: number }>
+  /** What undelivered segments hold, and what turned out dead since the start. */
+  backlog(): { segments: number; payloads: number; dead: number }
+  /** Refuses what comes, delivers what is there for up to `graceMs`, and ends. What is left waits for the next start. */
+  stop(graceMs: number): Promise<void>
+}
+
+/** Bytes of finished objects held in memory while they are put, all threads of all lanes together. */
+const BODY_BYTES_MAX = 32 * 1024 * 1024
+/** With an object per payload, how many may be put at once for each of `--max-workers`: they are small, and most of a put is waiting. */
+const PUTS_PER_WORKER = 8
+/** How often the free space of the journal's disk is looked at. */
+const DISK_LOOK_MS = 1000
+/** What a POST that was passed on may take beside its waits: for the disk, mostly. */
+const PASS_ON_MARGIN_MS = 10_000
+
+/** What is wrong with the options that their rows can't tell; throws a `Fault`. */
+export function checkOptions(options: Options, env: Readonly<Record<string, string | undefined>>): Place {
+  const { ackDefault, ackAllow } = options
+  const place = parsePlace(options.to ?? `${options.data}/objects`, env)
+  if (typeof place === 'string') throw new Fault('config_invalid', `--to is '${options.to}': ${place}`)
+  if (ackAllow.includes(ackDefault)) return place
+  throw new Fault('config_invalid', `--ack-default is '${ackDefault}': --ack-allow leaves only ${ackAllow.join(', ')}`)
+}
+
+/** Starts a lane with its own share of the bounds, or throws with nothing left running. */
+export async function startLane(
+  options: Options,
+  env: Readonly<Record<string, string | undefined>>,
+  platform: Platform,
+  observe: Observer,
+  at: LanePlace & { node: string },
+): Promise<Lane> {
+  const { clock, files } = platform
+  const place = checkOptions(options, env)
+  const start = {
+    place,
+    bodyBytesMax: Math.floor(BODY_BYTES_MAX / at.lanes),
+    workersMax: options.maxWorkers,
+    putsMax: options.maxWorkers * PUTS_PER_WORKER,
+  }
+  const threads = new DeliveryThreads(options.threads, start, clock, observe)
+  try {
+    const drain = new DrainRate(clock)
+    const storedWaiters = new StoredWaiters(options.ackStoredTimeoutMs, clock)
+    const destination = place.kind === 'directory' ? place.root : (options.to ?? '')
+    const pipelines = await Pipelines.start(
+      platform,
+      { ...options, ...at, noteWindowMs: options.idempotencyWindowMs, destination },
+      (segment) => threads.deliver(segment),
+      observe,
+      (lane, { number, payloads, bytes }, outcome) => {
+        drain.add(payloads, bytes)
+        if (lane === at.lane) storedWaiters.over(number, (place) => objectsAt(outcome, place))
+      },
+    )
+    const { journal } = pipelines
+    const admission = new Admission(options, pipelines.held, drain)
+    const disk = await watchDisk(platform, options.data, admission)
+    const deadlines = new Deadlines(options.bodyTimeoutMs, clock)
+    const { idempotencyWindowMs: windowMs, idempotencyKeysMax: keysMax } = options
+    const idempotency = new Idempotency({ windowMs, keysMax }, clock)
+    const notReady = (): Refusal | undefined => {
+      const reason = threads.parked
+      return admission.status() ?? (reason === undefined ? undefined : { code: 'destination_parked', detail: reason })
+    }
+    const inspection: Inspection = {
+      receipt: async (receipt) => receiptResponse(receipt, await pipelines.whereIs(receipt)),
+      state: async () => {
+        const { segments } = pipelines.backlog()
+        return { balance: pipelines.balance(), puts: threads.puts, refusal: notReady(), destination, segments }
+      },
+    }
+    const listeners: { close(): Promise<void> }[] = []
+    return {
+      destination,
+      backlog: () => pipelines.backlog(),
+      async listen(port, socketDirectory) {
+        const { lane, lanes } = at
+        const notes = await pipelines.notes(files, options.data, clock.nowMs() - windowMs)
+        idempotency.remember(notes, (key) => laneOfKey(key, lanes) === lane)
+        // A body that could never fit the journal is too large, not early.
+        const bodyBytesMax = Math.min(options.bodyBytesMax, options.journalBytesMax / 2)
+        const storedIn = async (receipt: string) => {
+          const found = await pipelines.whereIs(receipt)
+          return found?.state === 'stored' ? found.objects.map(({ name }) => name) : undefined
+        }
+        const { host, ackDefault, ackAllow, ackStoredLingerMs } = options
+        const ack = { default: ackDefault, allow: ackAllow, storedLingerMs: ackStoredLingerMs, storedWaiters, storedIn }
+        const common = { journal, admission, deadlines, clock, observe, bodyBytesMax, ack, idempotency }
+        const alone: RequestContext = { ...common, passOn: () => undefined }
+        if (lanes === 1) {
+          const listener = await listen({ host, port, isShared: false, inspection }, alone)
+          listeners.push(listener)
+          return listener
+        }
+        const path = socketPath(socketDirectory, lane)
+        // What a killed one left.
+        await files.remove(path)
+        listeners.push(listenPrivately(path, inspection, alone))
+        // Waits end a quarter late at the most.
+        const postTimeoutMs = 1.25 * (options.bodyTimeoutMs + options.ackStoredTimeoutMs) + PASS_ON_MARGIN_MS
+        const sisters = new Sisters({ lane, lanes, socketDirectory, postTimeoutMs }, clock)
+        const shared: RequestContext = { ...common, passOn: (post) => sisters.passOn(post) }
+        const overview = new Overview(at, inspection, sisters)
+        const listener = await listen({ host, port, isShared: true, inspection: overview }, shared)
+        listeners.push(listener)
+        return listener
+      },
+      async stop(graceMs) {
+        // In the order payloads flow. Stragglers get their 503 until all that was accepted is stored or time is up.
+        admission.stop()
+        await pipelines.drain(graceMs)
+        storedWaiters.close()
+        await threads.stop()
+        await pipelines.closeLedgers()
+        for (const listener of listeners) await listener.close()
+        deadlines.close()
+        disk.close()
+      },
+    }
+  } catch (error) {
+    await threads.stop()
+    // What the disk says of files in the data directory; anything else is a bug and stays one.
+    const { code, path = options.data, message } = error as NodeJS.ErrnoException
+    if (error instanceof Fault || code === undefined) throw error
+    throw new Fault('data_unusable', `${path}: ${message}`, { cause: error })
+  }
+}
+
+/** The objects of the record at `place`; undefined when it never came into any. */
+function objectsAt(outcome: SegmentOutcome, place: number): string[] | undefined {
+  if (outcome.letters.some((letter) => letter.place === place)) return undefined
+  return objectsOf(outcome, place).map(({ name }) => name)
+}
+
+/** Tells admission the free space now, and again and again. */
+async function watchDisk({ files, clock }: Platform, directory: string, admission: Admission) {
+  let timer: Timer | undefined
+  let closed = false
+  const look = async () => {
+    try {
+      admission.diskIs(await files.space(directory))
+    } catch {
+      // The last figure stands; a disk that is gone shows itself at the next write.
+    }
+    if (!closed) timer = clock.after(DISK_LOOK_MS, () => void look())
+  }
+  await look()
+  return {
+    close() {
+      closed = true
+      timer?.cancel()
+    },
+  }
+}
