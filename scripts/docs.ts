@@ -42,7 +42,13 @@ function optionsPage(): string {
   const rows = Object.values(OPTIONS) as OptionRow[]
   const cells = rows.map((row) => {
     const fallback = row.defaultMeans ?? (row.default === undefined ? 'none' : `\`${row.default}\``)
-    return [`\`--${row.flag} ${row.value}\``, `\`${row.env}\``, fallback, allowedValues(row), row.what]
+    return [
+      `\`--${row.flag} ${row.value}\``,
+      `\`${row.env}\``,
+      fallback,
+      allowedValues(row),
+      row.what + (row.isDivided ? ' All lanes together.' : ''),
+    ]
   })
   return `${GENERATED}
 # Options

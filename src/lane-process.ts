@@ -12,14 +12,15 @@ import { systemPlatform } from './platform/platform.ts'
 const ORPHAN_GRACE_MS = 2000
 
 type Start = Extract<ToLane, { kind: 'start' }>
+type Listen = Extract<ToLane, { kind: 'listen' }>
 
 const startWanted = Promise.withResolvers<Start>()
-const listenWanted = Promise.withResolvers<number>()
+const listenWanted = Promise.withResolvers<Listen>()
 const stopWanted = Promise.withResolvers<number>()
 
 process.on('message', (message: ToLane) => {
   if (message.kind === 'start') startWanted.resolve(message)
-  else if (message.kind === 'listen') listenWanted.resolve(message.port)
+  else if (message.kind === 'listen') listenWanted.resolve(message)
   else stopWanted.resolve(message.graceMs)
 })
 process.on('disconnect', () => stopWanted.resolve(ORPHAN_GRACE_MS))
@@ -40,9 +41,9 @@ async function main(): Promise<number> {
     const at = { lane: start.lane, lanes: options.lanes, node: start.node }
     lane = await startLane(options, process.env, systemPlatform, log.observe, at)
     await say({ kind: 'recovered' })
-    const port = await Promise.race([listenWanted.promise, stopWanted.promise.then(() => undefined)])
-    if (port !== undefined) {
-      const listener = await lane.listen(port, start.socketDirectory)
+    const listen = await Promise.race([listenWanted.promise, stopWanted.promise.then(() => undefined)])
+    if (listen) {
+      const listener = await lane.listen({ ...listen, socketDirectory: start.socketDirectory })
       await say({ kind: 'listening', ...listener, destination: lane.destination })
     }
   } catch (error) {

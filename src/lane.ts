@@ -9,7 +9,7 @@ import { Deadlines } from './intake/deadlines.ts'
 import { DrainRate } from './intake/drain-rate.ts'
 import { Idempotency, laneOfKey } from './intake/idempotency.ts'
 import { type Inspection, receiptResponse } from './intake/inspect.ts'
-import { listen, listenPrivately } from './intake/listener.ts'
+import { listen, listenPrivately, refuseTaken } from './intake/listener.ts'
 import type { Refusal } from './intake/problem.ts'
 import type { RequestContext } from './intake/request.ts'
 import { StoredWaiters } from './intake/stored-waiters.ts'
@@ -27,11 +27,20 @@ export interface Lane {
   /** Where objects go, for people. */
   destination: string
   /** Starts to take records, or throws a `Fault`. Where there are several lanes, once all of them have started. */
-  listen(port: number, socketDirectory: string): Promise<{ url: string; port: number }>
+  listen(where: ListenPlace): Promise<{ url: string; port: number }>
   /** What undelivered segments hold, and what turned out dead since the start. */
   backlog(): { segments: number; payloads: number; dead: number }
   /** Refuses what comes, delivers what is there for up to `graceMs`, and ends. What is left waits for the next start. */
   stop(graceMs: number): Promise<void>
+}
+
+/** Where a lane listens. */
+export interface ListenPlace {
+  port: number
+  /** No sister listens there yet. */
+  isFirst: boolean
+  /** Where lanes listen for one another. */
+  socketDirectory: string
 }
 
 /** Bytes of finished objects held in memory while they are put, all threads of all lanes together. */
@@ -104,7 +113,7 @@ export async function startLane(
     return {
       destination,
       backlog: () => pipelines.backlog(),
-      async listen(port, socketDirectory) {
+      async listen({ port, isFirst, socketDirectory }) {
         const { lane, lanes } = at
         const notes = await pipelines.notes(files, options.data, clock.nowMs() - windowMs)
         idempotency.remember(notes, (key) => laneOfKey(key, lanes) === lane)
@@ -132,6 +141,8 @@ export async function startLane(
         const sisters = new Sisters({ lane, lanes, socketDirectory, postTimeoutMs }, clock)
         const shared: RequestContext = { ...common, passOn: (post) => sisters.passOn(post) }
         const overview = new Overview(at, inspection, sisters)
+        // Who shares a port is told of nobody.
+        if (isFirst) await refuseTaken({ host, port })
         const listener = await listen({ host, port, isShared: true, inspection: overview }, shared)
         listeners.push(listener)
         return listener

@@ -7,6 +7,15 @@ import type { Observer } from './observe/events.ts'
 import { lockFile } from './platform/lock.ts'
 import type { Platform } from './platform/platform.ts'
 
+/** What undelivered segments hold, and what turned out dead since the start. */
+export interface Backlog {
+  segments: number
+  payloads: number
+  dead: number
+  /** Lanes that ended otherwise than by a stop: what they left is not in these figures. */
+  silentLanes?: number
+}
+
 /** A running server. */
 export interface Server {
   url: string
@@ -14,8 +23,8 @@ export interface Server {
   destination: string
   /** The lanes that have processes of their own. */
   processes: readonly number[]
-  /** What undelivered segments hold, and what turned out dead since the start. */
-  backlog(): { segments: number; payloads: number; dead: number }
+  /** What a stop has left. */
+  backlog(): Backlog
   /** Refuses what comes, delivers what is there for up to `graceMs`, and ends. What is left waits for the next start. */
   stop(graceMs: number): Promise<void>
 }
@@ -32,7 +41,7 @@ export async function startServer(
   try {
     const lane = await startLane(options, env, platform, observe, { lane: 0, lanes: 1, node: directory.node })
     try {
-      const { url } = await lane.listen(options.port, options.data)
+      const { url } = await lane.listen({ port: options.port, isFirst: true, socketDirectory: options.data })
       const { destination } = lane
       return {
         url,

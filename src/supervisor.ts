@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Options } from './config/options.ts'
-import { refuseTaken } from './intake/listener.ts'
 import { openDataDirectory } from './journal/data-directory.ts'
 import { checkOptions } from './lane.ts'
 import { LaneChild, type LaneExit } from './lanes/lane-child.ts'
@@ -50,7 +49,6 @@ export async function startLanes(
   // A second signal ends this process at once, and all of it.
   process.on('exit', () => supervisor.kill())
   try {
-    await refuseTaken(options)
     const { url, destination } = await supervisor.start()
     return {
       url,
@@ -84,7 +82,9 @@ interface Watched {
 }
 
 class Supervisor {
-  readonly backlog: LaneBacklog = { segments: 0, payloads: 0, dead: 0 }
+  /** Sums of what lanes said when they stopped. */
+  readonly #backlog: LaneBacklog = { segments: 0, payloads: 0, dead: 0 }
+  #toldBacklog = 0
   readonly #options: Options
   readonly #spawn: (lane: number, hear: (message: FromLane) => void) => LaneChild
   readonly #platform: Platform
@@ -117,6 +117,10 @@ class Supervisor {
       fault: '',
       restart: undefined,
     }))
+  }
+
+  get backlog() {
+    return { ...this.#backlog, silentLanes: this.#lanes.length - this.#toldBacklog }
   }
 
   /** Those that run, in the order of their lanes. */
@@ -178,9 +182,10 @@ class Supervisor {
         if (!this.#isUp) this.#started.reject(new Fault(message.code, message.message))
         return
       case 'stopped':
-        this.backlog.segments += message.backlog.segments
-        this.backlog.payloads += message.backlog.payloads
-        this.backlog.dead += message.backlog.dead
+        this.#toldBacklog += 1
+        this.#backlog.segments += message.backlog.segments
+        this.#backlog.payloads += message.backlog.payloads
+        this.#backlog.dead += message.backlog.dead
     }
   }
 
@@ -193,7 +198,11 @@ class Supervisor {
     for (const watched of this.#lanes) {
       if (watched.isTold || !watched.child || !(this.#listening || watched.lane === 0)) continue
       watched.isTold = true
-      watched.child.say({ kind: 'listen', port: this.#listening?.port ?? this.#options.port })
+      watched.child.say({
+        kind: 'listen',
+        port: this.#listening?.port ?? this.#options.port,
+        isFirst: !this.#listening,
+      })
     }
     if (!this.#listening || this.#isUp || !this.#lanes.every(({ isListening }) => isListening)) return
     this.#isUp = true

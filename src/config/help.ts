@@ -10,7 +10,8 @@ export function helpText(version: string): string {
   const width = Math.max(...rows.map((row) => left(row).length)) + 2
   const lines = rows.map((row) => {
     const fallback = row.defaultMeans ?? row.default ?? 'none'
-    return `${left(row).padEnd(width)}${row.what}\n${' '.repeat(width)}[${row.env}; default: ${fallback}]`
+    const where = `[${row.env}; default: ${fallback}]${row.isDivided ? ' all lanes together' : ''}`
+    return `${left(row).padEnd(width)}${row.what}\n${' '.repeat(width)}${where}`
   })
   return `millrace ${version}: takes JSON POSTs, keeps them on disk before it says yes, lands them in S3 once each.
 

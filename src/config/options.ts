@@ -26,6 +26,8 @@ export interface OptionRow {
   value: string
   /** One sentence. */
   what: string
+  /** It bounds all lanes together: each gets its part. */
+  isDivided?: true
 }
 
 /** Every option, in the order people look for them. */
@@ -111,6 +113,7 @@ export const OPTIONS = {
     min: 1,
     max: 1024,
     value: 'N',
+    isDivided: true,
     what: 'How many segments are delivered at once.',
   },
   maxQueue: {
@@ -121,6 +124,7 @@ export const OPTIONS = {
     defaultMeans: 'no bound but the journal’s bytes',
     min: 1,
     value: 'N',
+    isDivided: true,
     what: 'How many payloads may be accepted and not yet stored; past it the answer is 503.',
   },
   journalBytesMax: {
@@ -130,6 +134,7 @@ export const OPTIONS = {
     default: '10GiB',
     min: 1 * MIB,
     value: 'SIZE',
+    isDivided: true,
     what: 'How large the journal may grow (and never into the last 5 % of the disk); past it the answer is 503.',
   },
   bodyBytesMax: {
@@ -149,6 +154,7 @@ export const OPTIONS = {
     default: '64MiB',
     min: 1 * MIB,
     value: 'SIZE',
+    isDivided: true,
     what: 'How many bytes of request bodies may be in memory at once; past it the answer is 503.',
   },
   bodyTimeoutMs: {
@@ -217,6 +223,7 @@ export const OPTIONS = {
     min: 1,
     max: 10_000_000,
     value: 'N',
+    isDivided: true,
     what: 'How many keys are remembered at once, at about 400 bytes of memory each; past it the answer is 503.',
   },
   ledgerDays: {
@@ -238,7 +245,8 @@ export const OPTIONS = {
     min: 1,
     max: 256,
     value: 'N',
-    what: 'How many threads encode and deliver.',
+    isDivided: true,
+    what: 'How many threads encode and deliver; each lane has at least one.',
   },
   lanes: {
     kind: 'count',
@@ -249,7 +257,7 @@ export const OPTIONS = {
     min: 1,
     max: 64,
     value: 'N',
-    what: 'How many processes share the port, each with a journal of its own; bounds and threads are divided among them.',
+    what: 'How many processes share the port, each with a journal and threads of its own.',
   },
   stopGraceMs: {
     kind: 'duration',

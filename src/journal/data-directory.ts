@@ -113,14 +113,14 @@ export async function readNode(files: Files, directory: string): Promise<string 
 async function newNode(platform: Platform, directory: string): Promise<string> {
   const { files } = platform
   const path = join(directory, 'node')
-  for (const lane of await files.list(directory)) {
-    const names = lane.startsWith('lane-') ? await files.list(join(directory, lane)) : []
+  for (const lane of await lanesIn(files, directory)) {
+    const names = await files.list(laneDirectory(directory, lane))
     const segment = names.find((name) => parseSegmentName(name))
     if (segment === undefined) continue
-    const file = await files.open(join(directory, lane, segment), 'read')
+    const file = await files.open(join(laneDirectory(directory, lane), segment), 'read')
     const header = await readHeader(file).finally(() => file.close())
     const id = header.kind === 'header' ? `'${header.header.node}'` : 'the id that stood there'
-    throw new Error(`${path} is gone, and ${lane} holds segments: make it again, with ${id} in it`)
+    throw new Error(`${path} is gone, and lane-${lane} holds segments: make it again, with ${id} in it`)
   }
   return await makeNode(platform, path)
 }

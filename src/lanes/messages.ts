@@ -13,8 +13,8 @@ export interface LaneBacklog {
 export type ToLane =
   /** Recover the journal, and deliver. */
   | { kind: 'start'; lane: number; node: string; socketDirectory: string }
-  /** All lanes have recovered: take records. Port 0 is a free one. */
-  | { kind: 'listen'; port: number }
+  /** All lanes have recovered: take records. Port 0 is a free one; the first to listen sees that nobody else does. */
+  | { kind: 'listen'; port: number; isFirst: boolean }
   | { kind: 'stop'; graceMs: number }
 
 /** From a lane. */

@@ -1,18 +1,17 @@
 /** What a lane gets of the bounds that are for all lanes together. */
 
-import type { Options } from '../config/options.ts'
+import type { OptionValue } from '../config/option-values.ts'
+import { OPTIONS, type OptionRow, type Options } from '../config/options.ts'
 import { formatSize } from '../config/units.ts'
-
-/** The options that say how much all lanes together may take. */
-const DIVIDED = ['maxWorkers', 'journalBytesMax', 'intakeBytesMax', 'idempotencyKeysMax', 'threads'] as const
 
 /** The options of one lane. Shares differ by one at the most, come to the whole, and are at least one. */
 export function shareOf(options: Options, lane: number): Options {
-  const { lanes, maxQueue } = options
-  const share = { ...options }
-  for (const name of DIVIDED) share[name] = portion(options[name], lanes, lane)
-  if (maxQueue !== undefined) share.maxQueue = portion(maxQueue, lanes, lane)
-  return share
+  const share: Record<string, OptionValue | undefined> = { ...options }
+  for (const [name, { isDivided }] of Object.entries<OptionRow>(OPTIONS)) {
+    const whole = share[name]
+    if (isDivided && typeof whole === 'number') share[name] = portion(whole, options.lanes, lane)
+  }
+  return share as unknown as Options
 }
 
 /** Why these options leave a lane too little; undefined when they don't. */

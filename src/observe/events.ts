@@ -23,7 +23,7 @@ export type Event =
   | { kind: 'lane-up'; lane: number; process: number }
   | { kind: 'lane-cut-off'; lane: number; reason: string }
   | { kind: 'stopping'; graceMs: number }
-  | { kind: 'stopped'; segments: number; payloads: number; dead: number }
+  | { kind: 'stopped'; segments: number; payloads: number; dead: number; silentLanes?: number }
 
 /** Takes an event; never throws, never waits. */
 export type Observer = (event: Event) => void

@@ -119,10 +119,14 @@ function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`
 }
 
-function leftOver({ segments, payloads, dead }: Extract<Event, { kind: 'stopped' }>): string {
+function leftOver({ segments, payloads, dead, silentLanes = 0 }: Extract<Event, { kind: 'stopped' }>): string {
   const lost =
     dead === 0 ? '' : `; ${count(dead, 'payload')} could not be stored: see dead/ and corrupt/ in the journal`
-  if (payloads === 0 && segments === 0) return `everything ${dead === 0 ? 'accepted' : 'else'} is stored${lost}`
+  const cutOff = `; ${count(silentLanes, 'lane')} did not come to a stop: what is left there is delivered after the next start`
+  const silent = silentLanes === 0 ? '' : cutOff
+  if (payloads === 0 && segments === 0) {
+    return `everything ${dead === 0 && silentLanes === 0 ? 'accepted' : 'else'} is stored${lost}${silent}`
+  }
   const where = segments === 0 ? 'the journal' : count(segments, 'segment')
-  return `${count(payloads, 'payload')} in ${where} will be delivered after the next start${lost}`
+  return `${count(payloads, 'payload')} in ${where} will be delivered after the next start${lost}${silent}`
 }

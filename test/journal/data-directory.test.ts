@@ -9,7 +9,7 @@ import { Fault, type FaultCode } from '../../src/observe/errors.ts'
 import { systemFiles } from '../../src/platform/files.ts'
 import { lockFile } from '../../src/platform/lock.ts'
 import { MemoryFiles } from '../memory-files.ts'
-import { memoryPlatform, SeededRandom } from '../memory-platform.ts'
+import { memoryPlatform, quiet, SeededRandom } from '../memory-platform.ts'
 import { HEADER, segmentOf } from './segment-files.ts'
 
 /** Locks as one machine's processes would see them. */
@@ -117,6 +117,39 @@ describe('a directory', () => {
   test('whose holder is not known is refused without a number that nobody has', async () => {
     const { message } = await faultOf(openDataDirectory(memoryPlatform(), () => ({ heldBy: '' }), 'data'))
     expect(message).toContain('in use by another process.')
+  })
+
+  test('that lanes still use whose supervisor is gone is opened when they have ended', async () => {
+    const platform = memoryPlatform()
+    const { take, held } = locks()
+    held.add('data/lanes.lock')
+    let waits = 0
+    const opening = openDataDirectory(platform, take, 'data', () => {
+      waits += 1
+    })
+    await quiet()
+    await platform.clock.advance(5000)
+    // Whoever comes second is refused meanwhile.
+    expect((await faultOf(openDataDirectory(platform, take, 'data'))).message).toContain('in use by process')
+    held.delete('data/lanes.lock')
+    await platform.clock.advance(100)
+    const { release } = await opening
+    expect(waits).toBe(1)
+    expect([...held].sort()).toEqual(['data/lanes.lock', 'data/lock'])
+    release()
+    expect(held.size).toBe(0)
+  })
+
+  test('that they never leave is refused in the end, and given up', async () => {
+    const platform = memoryPlatform()
+    const { take, held } = locks()
+    held.add('data/lanes.lock')
+    const refused = faultOf(openDataDirectory(platform, take, 'data'))
+    await quiet()
+    await platform.clock.advance(30_000)
+    expect(await refused).toMatchObject({ code: 'data_locked' })
+    expect((await refused).message).toContain('lanes of an earlier run still use data, 30 s after')
+    expect([...held]).toEqual(['data/lanes.lock'])
   })
 
   test('can be opened again after it was released', async () => {

@@ -38,11 +38,13 @@ test('the last word tells what is not stored, also when it never became a segmen
   observe({ kind: 'stopped', segments: 0, payloads: 0, dead: 0 })
   observe({ kind: 'stopped', segments: 2, payloads: 1, dead: 0 })
   observe({ kind: 'stopped', segments: 0, payloads: 1, dead: 0 })
+  observe({ kind: 'stopped', segments: 0, payloads: 0, dead: 0, silentLanes: 1 })
   observe({ kind: 'stopped', segments: 0, payloads: 0, dead: 3 })
   expect(lines).toEqual([
     'stopped; everything accepted is stored',
     'stopped; 1 payload in 2 segments will be delivered after the next start',
     'stopped; 1 payload in the journal will be delivered after the next start',
+    'stopped; everything else is stored; 1 lane did not come to a stop: what is left there is delivered after the next start',
     'stopped; everything else is stored; 3 payloads could not be stored: see dead/ and corrupt/ in the journal',
   ])
 })
@@ -54,5 +56,23 @@ test('retries of an object are told at doubling steps', () => {
   }
   expect(lines.map((line) => Number(/attempt (\d+)/.exec(line)?.[1]) - 1)).toEqual([
     1, 2, 4, 8, 16, 32, 64, 128, 256, 512,
+  ])
+})
+
+test('of several lanes each line names its own, and a supervisor says what it does about them', () => {
+  const lines: string[] = []
+  const clock = new FakeClock()
+  createLog(clock, (line) => lines.push(line.replace(/^\S+ /, '')), 3).observe({ kind: 'journal-well' })
+  const { lines: own, observe } = logOf()
+  observe({ kind: 'lane-ended', lane: 1, reason: 'SIGKILL', pauseMs: 200 })
+  observe({ kind: 'lane-up', lane: 1, process: 4711 })
+  observe({ kind: 'lane-cut-off', lane: 1, reason: 'SIGKILL' })
+  observe({ kind: 'lanes-awaited' })
+  expect([...lines, ...own]).toEqual([
+    'lane 3: the journal can be written again',
+    'error: lane 1 ended (SIGKILL) and is started again in 0.2 s; the others go on',
+    'lane 1 is back, as process 4711',
+    'error: lane 1 ended before it had stopped (SIGKILL); what it had acknowledged is in its journal',
+    'waiting for lanes of an earlier run to end: their supervisor is gone',
   ])
 })

@@ -1,0 +1,81 @@
+/** One view over all lanes: sums, and no lane left out silently. */
+
+import { expect, test } from 'bun:test'
+import {
+  type Inspection,
+  type LaneState,
+  metricsResponse,
+  readyResponse,
+  type State,
+  statusResponse,
+} from '../../src/intake/inspect.ts'
+import { keeperOf, Overview } from '../../src/lanes/overview.ts'
+
+const amount = (payloads: number) => ({ payloads, bytes: payloads * 10 })
+
+function stateOf(n: number, refusal?: State['refusal']): State {
+  const balance = { accepted: amount(6 * n), stored: amount(3 * n), pending: amount(2 * n), dead: amount(n) }
+  return { balance, refusal, destination: 's3://b', segments: n }
+}
+
+function overview(own: State, others: LaneState[]) {
+  const inspection: Inspection = {
+    receipt: async (receipt) => new Response(`own ${receipt}`),
+    state: async () => own,
+  }
+  const sisters = {
+    states: async () => others,
+    receipt: async (lane: number, receipt: string) => new Response(`lane ${lane} ${receipt}`),
+  }
+  return new Overview({ lane: 1, lanes: 3 }, inspection, sisters)
+}
+
+const whole = overview(stateOf(1), [
+  { lane: 0, state: stateOf(10) },
+  { lane: 2, state: stateOf(100) },
+])
+const refused = { code: 'queue_full' as const, detail: 'no room', retryAfterSeconds: 4 }
+const down = { lane: 2, state: undefined, reason: 'lane 2 does not answer (it is not running)' }
+
+test('what all lanes have is the sum; each of them is there, in order', async () => {
+  const status = await statusResponse(await whole.state()).json()
+  expect(status).toMatchObject({ accepted: amount(666), stored: amount(333), pending: amount(222), dead: amount(111) })
+  expect(status).toMatchObject({ ready: true, destination: 's3://b', segments: 111 })
+  expect(status).toMatchObject({ lanes: [{ lane: 0, segments: 10 }, { lane: 1 }, { lane: 2, accepted: amount(600) }] })
+  const metrics = await metricsResponse(await whole.state()).text()
+  expect(metrics).toContain('\nmillrace_accepted_payloads_total 666\n')
+  expect(metrics).toContain('\nmillrace_lane_pending_payloads{lane="2"} 200\n')
+})
+
+test('one lane that is not ready: all of them are not, and it is named', async () => {
+  const one = overview(stateOf(1), [
+    { lane: 0, state: stateOf(1, refused) },
+    { lane: 2, state: stateOf(1) },
+  ])
+  const response = readyResponse(await one.state())
+  expect([response.status, response.headers.get('retry-after')]).toEqual([503, '4'])
+  expect(await response.json()).toMatchObject({ code: 'queue_full', detail: 'lane 0: no room' })
+})
+
+test('one lane that does not answer is named, and counters have a gap rather than a sum without it', async () => {
+  const one = overview(stateOf(1), [{ lane: 0, state: stateOf(1) }, down])
+  expect(await readyResponse(await one.state()).json()).toMatchObject({ code: 'lane_down', detail: down.reason })
+  const status = await statusResponse(await one.state()).json()
+  expect(status).toMatchObject({
+    ready: false,
+    accepted: amount(12),
+    lanes: [{}, {}, { lane: 2, reason: down.reason }],
+  })
+  const metrics = await metricsResponse(await one.state()).text()
+  expect(metrics).not.toContain('millrace_accepted_payloads_total')
+  expect(metrics).toContain('millrace_lane_up{lane="2"} 0')
+})
+
+test('a receipt goes to the lane that keeps its journal, also when there are fewer lanes than there were', async () => {
+  const of = async (receipt: string) => await (await whole.receipt(receipt)).text()
+  expect(await of('n-1-5-00000000-0')).toBe('own n-1-5-00000000-0')
+  expect(await of('n-2-5-00000000-0')).toBe('lane 2 n-2-5-00000000-0')
+  expect(await of('n-3-5-00000000-0')).toBe('lane 0 n-3-5-00000000-0')
+  expect(await of('none')).toBe('own none')
+  expect([0, 1, 2, 3, 4, 5].map((journal) => keeperOf(journal, 3))).toEqual([0, 1, 2, 0, 1, 2])
+})
