@@ -90,7 +90,7 @@ export async function startPipeline(
         if (entry) over.push({ path, entry })
         return entry !== undefined
       },
-      lastNumberGone: await ledger.lastSegment(lane),
+      lastNumberGone: await ledger.lastSegment(),
     },
     observe,
     (segment) => {

@@ -20,10 +20,10 @@ export class JournalLook {
   readonly numbers = new SegmentNumbers()
   /** Files in `corrupt/`. */
   readonly corrupt: { path: string; bytes: number }[] = []
-  readonly #held = new Map<string, { amount: Amount; overWith: number }>()
+  readonly #held = new Map<string, { lane: number; amount: Amount; overWith: number }>()
 
-  hold(segment: string, amount: Amount): void {
-    this.#held.set(segment, { amount, overWith: Number.POSITIVE_INFINITY })
+  hold(lane: number, segment: number, tag: string, amount: Amount): void {
+    this.#held.set(`${lane}-${segment}-${tag}`, { lane, amount, overWith: Number.POSITIVE_INFINITY })
   }
 
   /** The ledger has this segment: a file that is still there is about to be removed. */
@@ -32,9 +32,9 @@ export class JournalLook {
     if (held) held.overWith = entry
   }
 
-  /** What waits to be stored when `lastEntry` is the ledger's newest line. */
-  pendingAt(lastEntry: number): Amount {
-    const waiting = [...this.#held.values()].filter(({ overWith }) => overWith > lastEntry)
+  /** What waits to be stored when these are the newest lines of each lane's ledger. */
+  pendingAt(lastEntries: ReadonlyMap<number, number>): Amount {
+    const waiting = [...this.#held.values()].filter(({ lane, overWith }) => overWith > (lastEntries.get(lane) ?? 0))
     return {
       payloads: waiting.reduce((sum, { amount }) => sum + amount.payloads, 0),
       bytes: waiting.reduce((sum, { amount }) => sum + amount.bytes, 0),
@@ -84,7 +84,7 @@ async function checkSegment(
       const detail = `${bytes} bytes at ${offset} are no whole frame`
       problems.add({ kind: 'journal_damage', what: path, detail, receipts })
     }
-    journal.hold(`${lane}-${number}-${header.tag}`, { payloads, bytes: recordBytes })
+    journal.hold(lane, number, header.tag, { payloads, bytes: recordBytes })
   }
 }
 

@@ -15,10 +15,9 @@ const NOTHING: LedgerTotals = { stored: { payloads: 0, bytes: 0 }, dead: { paylo
 /** The ledger, as it was at one moment. */
 export interface LedgerLook {
   entries: number
-  /** Of its newest line; everything later is left alone. */
-  lastEntry: number
-  /** Before the oldest line that is there. */
-  before: LedgerTotals
+  /** By lane the number of its newest line; everything later is left alone. */
+  lastEntries: Map<number, number>
+  /** Of all lanes together. */
   totals: LedgerTotals
 }
 
@@ -55,32 +54,39 @@ export async function checkLedger(
   problems: Problems,
   see: (entry: LedgerEntry) => void,
 ): Promise<LedgerLook> {
-  let { chain, bad } = await readChain(platform, data, see)
+  let { chains, bad } = await readChains(platform, data, see)
   // A running server writes on while files are read one after another. What it wrote before a reading began is in that one,
   // so that a gap below an entry seen before is none of its making.
-  const seenBefore = chain.stretches.at(-1)?.last ?? 0
-  if (chain.stretches.length > 1 || bad.size > 0) ({ chain, bad } = await readChain(platform, data, see, bad))
+  const seenBefore = new Map([...chains].map(([lane, chain]) => [lane, chain.stretches.at(-1)?.last ?? 0]))
+  const hasGaps = [...chains.values()].some(({ stretches }) => stretches.length > 1)
+  if (hasGaps || bad.size > 0) ({ chains, bad } = await readChains(platform, data, see, bad))
   for (const what of bad) {
     const detail = 'damaged: what it said of its segment cannot be read'
     problems.add({ kind: 'ledger_line', what, detail })
   }
-  const isOld = ({ first }: { first: number }) => first <= seenBefore
-  const known = chain.stretches.filter(isOld)
-  const [first, ...others] = known
-  if (!first) return { entries: 0, lastEntry: 0, before: NOTHING, totals: NOTHING }
-  for (const { entry, detail } of chain.misfits) {
-    problems.add({ kind: 'ledger_totals', what: `entry ${entry}`, detail })
+  const firstSegments = await firstKnown(platform.files, data)
+  const look: LedgerLook = { entries: 0, lastEntries: new Map(), totals: NOTHING }
+  for (const [lane, chain] of [...chains].sort(([a], [b]) => a - b)) {
+    const known = chain.stretches.filter(({ first }) => first <= (seenBefore.get(lane) ?? 0))
+    const [first, ...others] = known
+    if (!first) continue
+    for (const { entry, detail } of chain.misfits) {
+      problems.add({ kind: 'ledger_totals', what: `entry ${entry} of lane ${lane}`, detail })
+    }
+    // Files may have been removed for their age: the first ones.
+    const pruned = (firstSegments.get(lane) ?? 1) > 1
+    if (first.first > 1 && !pruned) addGap(problems, lane, 1, first.first - 1)
+    let left: Stretch = first
+    for (const right of others) {
+      const isOldGap = Date.parse(left.lastAt) < platform.clock.nowMs() - keepDays * DAY_MS
+      if (!(pruned && isOldGap)) addGap(problems, lane, left.last + 1, right.first - 1)
+      left = right
+    }
+    look.entries += known.reduce((total, stretch) => total + stretch.last - stretch.first + 1, 0)
+    look.lastEntries.set(lane, left.last)
+    look.totals = both(look.totals, left.totals)
   }
-  const pruned = await mayBePruned(platform, data)
-  if (first.first > 1 && !pruned) addGap(problems, 1, first.first - 1)
-  let left: Stretch = first
-  for (const right of others) {
-    const isOldGap = Date.parse(left.lastAt) < platform.clock.nowMs() - keepDays * DAY_MS
-    if (!(pruned && isOldGap)) addGap(problems, left.last + 1, right.first - 1)
-    left = right
-  }
-  const entries = known.reduce((total, stretch) => total + stretch.last - stretch.first + 1, 0)
-  return { entries, lastEntry: left.last, before: first.before, totals: left.totals }
+  return look
 }
 
 /** What is wrong with an entry by itself. */
@@ -104,35 +110,40 @@ export function entryFaults({ objects, letters, stored, dead }: LedgerEntry): st
   return faults
 }
 
-/** `bad` are lines that are no entries; with `before`, only those that were none then either. */
-async function readChain(
+/** Each lane's chain. `bad` are lines that are no entries; with `before`, only those that were none then either. */
+async function readChains(
   platform: Platform,
   data: FoundData,
   see: (entry: LedgerEntry) => void,
   before?: ReadonlySet<string>,
-): Promise<{ chain: LedgerChain; bad: Set<string> }> {
-  const chain = new LedgerChain()
+): Promise<{ chains: Map<number, LedgerChain>; bad: Set<string> }> {
+  const chains = new Map<number, LedgerChain>()
   const bad = new Set<string>()
   const onBadLine: OnBadLine = (path, line) => {
     const what = `${path}, line ${line}`
     if (before?.has(what) ?? true) bad.add(what)
   }
   for await (const entry of entriesOf(platform, data, onBadLine)) {
+    const chain = chains.get(entry.lane) ?? new LedgerChain()
+    chains.set(entry.lane, chain)
     chain.add(entry)
     see(entry)
   }
-  return { chain, bad }
+  return { chains, bad }
 }
 
-/** Whether files may have been removed for their age: of each lane the first ones. */
-async function mayBePruned({ files }: Platform, data: FoundData): Promise<boolean> {
-  return [...(await firstKnown(files, data)).values()].some((first) => first > 1)
-}
-
-function addGap(problems: Problems, from: number, to: number): void {
-  const what = from === to ? `entry ${from}` : `entries ${from} to ${to}`
+function addGap(problems: Problems, lane: number, from: number, to: number): void {
+  const what = `${from === to ? `entry ${from}` : `entries ${from} to ${to}`} of lane ${lane}`
   const detail = 'missing from the ledger: what became of their segments is unknown'
   problems.add({ kind: 'ledger_gap', what, detail })
+}
+
+function both(a: LedgerTotals, b: LedgerTotals): LedgerTotals {
+  const sum = (kind: keyof LedgerTotals) => ({
+    payloads: a[kind].payloads + b[kind].payloads,
+    bytes: a[kind].bytes + b[kind].bytes,
+  })
+  return { stored: sum('stored'), dead: sum('dead') }
 }
 
 function sum(values: readonly number[]): number {

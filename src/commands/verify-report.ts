@@ -16,7 +16,8 @@ export interface Report {
   segments: number
   /** Lines of the ledger that are there. */
   entries: number
-  last_entry: number
+  /** The newest, by lane. */
+  last_entries: Record<number, number>
   /** Objects of the entries in question. */
   objects: number
   /** Those that were looked at: there or not, but not unanswered. */
@@ -38,10 +39,7 @@ export function reportInWords(report: Report): string {
     `${[stored, pending, dead].map((amount) => inDigits(amount[unit])).join(' + ')} ${unit}`
   return [
     line('journal', count(report.segments, 'segment')),
-    line(
-      'ledger',
-      `${count(report.entries, 'entry').replace('entrys', 'entries')}, the newest is ${inDigits(report.last_entry)}`,
-    ),
+    line('ledger', `${count(report.entries, 'entry').replace('entrys', 'entries')}, the newest ${newest(report)}`),
     line(
       'objects',
       `${inDigits(report.objects_checked)} of ${count(report.objects, 'object')} looked at${how(report)}`,
@@ -58,6 +56,12 @@ export function reportInWords(report: Report): string {
     unlisted(report),
     verdict(report),
   ].join('')
+}
+
+function newest({ last_entries }: Report): string {
+  const all = Object.entries(last_entries)
+  if (all.length <= 1) return `is ${inDigits(all[0]?.[1] ?? 0)}`
+  return `are ${all.map(([lane, entry]) => `${inDigits(entry)} (lane ${lane})`).join(', ')}`
 }
 
 function how({ deep }: Report): string {

@@ -29,15 +29,17 @@ export async function verify(command: Command, { platform, env, terminal }: Surr
   const data = await FoundData.at(platform.files, options.data)
   const problems = new Problems()
   const journal = await checkJournal(platform.files, data, problems)
-  const expected = new Map<number, number>()
+  const expected = new Map<string, { lane: number; entry: number; objects: number }>()
   const ledger = await checkLedger(platform, data, options.ledgerDays, problems, (entry) => {
     journal.isOver(entry)
     journal.numbers.add(entry.lane, entry.segment)
-    if (Date.parse(entry.at) >= sinceMs) expected.set(entry.entry, objectsOfEntry(entry))
+    if (Date.parse(entry.at) < sinceMs) return
+    const { lane, entry: number } = entry
+    expected.set(`${lane}-${number}`, { lane, entry: number, objects: objectsOfEntry(entry) })
   })
   await checkNumbers(platform.files, data, journal.numbers, problems)
-  const isLooked = ({ entry }: { entry: number }) => entry <= ledger.lastEntry
-  const objects = [...expected].reduce((sum, [entry, count]) => sum + (isLooked({ entry }) ? count : 0), 0)
+  const isLooked = ({ lane, entry }: { lane: number; entry: number }) => entry <= (ledger.lastEntries.get(lane) ?? 0)
+  const objects = [...expected.values()].filter(isLooked).reduce((sum, { objects }) => sum + objects, 0)
   const search = new ObjectSearch(platform, env, options.to ?? `${options.data}/objects`, deep)
   const progress = new Progress(terminal, platform.clock, objects)
   const letters = { records: 0 }
@@ -48,7 +50,7 @@ export async function verify(command: Command, { platform, env, terminal }: Surr
     progress.step(objectsIn(entry, object))
   })
   progress.end()
-  const pending = journal.pendingAt(ledger.lastEntry)
+  const pending = journal.pendingAt(ledger.lastEntries)
   const { stored, dead } = ledger.totals
   const report: Report = {
     data: options.data,
@@ -59,7 +61,7 @@ export async function verify(command: Command, { platform, env, terminal }: Surr
     dead,
     segments: journal.segments,
     entries: ledger.entries,
-    last_entry: ledger.lastEntry,
+    last_entries: Object.fromEntries(ledger.lastEntries),
     objects,
     objects_checked: search.checked,
     dead_records: letters.records,
@@ -93,7 +95,7 @@ async function* objectsOf(
 }
 
 function named(entry: LedgerEntry) {
-  const what = `entry ${entry.entry} (segment ${entry.segment})`
+  const what = `entry ${entry.entry} of lane ${entry.lane} (segment ${entry.segment})`
   const [object] = entry.objects
   if (!object) return { what }
   const prefix = receiptPrefixOf(entry, object)

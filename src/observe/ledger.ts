@@ -106,9 +106,9 @@ export class Ledger {
     return undefined
   }
 
-  /** The highest number of a lane's segments with a line; 0 when there is none. */
-  lastSegment(lane: number): Promise<number> {
-    return lastSegmentOf(this.#files, this.#directory, lane)
+  /** The highest number of the lane's segments with a line; 0 when there is none. */
+  lastSegment(): Promise<number> {
+    return lastSegmentOf(this.#files, this.#directory, this.#lane)
   }
 
   async close(): Promise<void> {
@@ -213,27 +213,20 @@ export class Ledger {
   }
 
   /**
-   * Removes files whose newest line is too old: of each lane the first ones, so that from some number on every segment's
-   * line is there; never the one with the highest entry, since it has the totals, nor a lane's last.
+   * Removes files whose newest line is too old: the first ones, so that from some number on every segment's line is there;
+   * never the one with the highest entry, since it has the totals, nor the last.
    */
   async #prune(): Promise<void> {
     const oldestMs = this.#clock.nowMs() - this.#keepMs
-    const lanes = new Set([...this.#known.keys()].map(laneOf))
-    for (const lane of lanes) {
-      for (const key of this.#keysOf(lane).slice(0, -1)) {
-        const file = this.#known.get(key) as LedgerFile
-        if (file.newestMs >= oldestMs || file.entry === this.#entry) break
-        for (let generation = 0; generation <= file.generation; generation++) {
-          await this.#files.remove(this.#path(key, generation))
-        }
-        this.#known.delete(key)
+    // In the order of the segments.
+    for (const key of [...this.#known.keys()].sort().slice(0, -1)) {
+      const file = this.#known.get(key) as LedgerFile
+      if (file.newestMs >= oldestMs || file.entry === this.#entry) break
+      for (let generation = 0; generation <= file.generation; generation++) {
+        await this.#files.remove(this.#path(key, generation))
       }
+      this.#known.delete(key)
     }
-  }
-
-  /** A lane's keys, in the order of its segments. */
-  #keysOf(lane: number): string[] {
-    return [...this.#known.keys()].filter((key) => laneOf(key) === lane).sort()
   }
 
   /** Sets room aside, if there is any: what can't be done now is tried again after the next line. */
@@ -269,10 +262,6 @@ export class Ledger {
   #path(key: string, generation: number): string {
     return join(this.#directory, `${key}-${generation}.ndjson`)
   }
-}
-
-function laneOf(key: string): number {
-  return Number.parseInt(key, 10)
 }
 
 function sum(a: Amount, b: Amount): Amount {

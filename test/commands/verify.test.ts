@@ -104,7 +104,10 @@ describe('the ledger', () => {
     writeEntries(data, entries)
     const { code, report } = await verify(data)
     const segment = { kind: 'segment_unknown', what: `segment ${gone?.segment} of lane 0` }
-    expect([code, report.problems]).toMatchObject([1, [{ kind: 'ledger_gap', what: `entry ${gone?.entry}` }, segment]])
+    expect([code, report.problems]).toMatchObject([
+      1,
+      [{ kind: 'ledger_gap', what: `entry ${gone?.entry} of lane 0` }, segment],
+    ])
   })
 
   test('with a damaged line has a gap', async () => {
@@ -115,7 +118,7 @@ describe('the ledger', () => {
     writeFileSync(ledgerFile(data), text.join('\n'))
     expect((await verify(data)).report.problems).toMatchObject([
       { kind: 'ledger_line', what: `${ledgerFile(data)}, line 5` },
-      { kind: 'ledger_gap', what: 'entry 5' },
+      { kind: 'ledger_gap', what: 'entry 5 of lane 0' },
       { kind: 'segment_unknown' },
     ])
   })
@@ -161,7 +164,7 @@ describe('the ledger', () => {
     const { code, report } = await verify(data)
     expect([code, report.problems.map(({ kind, what }) => `${kind} ${what.replace(/ \(.*/, '')}`)]).toEqual([
       1,
-      ['ledger_totals entry 3', 'ledger_line entry 3'],
+      ['ledger_totals entry 3 of lane 0', 'ledger_line entry 3 of lane 0'],
     ])
   })
 
@@ -201,7 +204,7 @@ describe('the ledger', () => {
         .join(''),
     )
     expect((await verify(data)).report.problems).toMatchObject([
-      { kind: 'ledger_gap', what: 'entry 5004' },
+      { kind: 'ledger_gap', what: 'entry 5004 of lane 0' },
       { kind: 'segment_unknown', what: `segment ${entries[3]?.segment} of lane 0` },
     ])
   })

@@ -23,7 +23,8 @@ function outcome(segment: number, payloads = 1, dead = 0): SegmentOutcome {
   }
 }
 
-const open = (platform: MemoryPlatform, days = 30) => Ledger.open(platform.files, platform.clock, DIRECTORY, days)
+const open = (platform: MemoryPlatform, days = 30, lane = 0) =>
+  Ledger.open(platform.files, platform.clock, DIRECTORY, days, lane)
 
 /** Appends and counts. */
 async function keep(ledger: Ledger, line: SegmentOutcome): Promise<void> {
@@ -240,7 +241,7 @@ test('old files go, but never the one with the totals', async () => {
   expect(await names()).toEqual(['0-0000000000002-0.ndjson'])
 })
 
-test('of a lane the first files go and no others, so that from some number on every line is there', async () => {
+test('the first files go and no others, so that from some number on every line is there', async () => {
   const platform = memoryPlatform()
   const ledger = await open(platform, 2)
   for (const segment of [1, 1001, 2001, 3001]) await keep(ledger, outcome(segment))
@@ -248,19 +249,44 @@ test('of a lane the first files go and no others, so that from some number on ev
   // The second thousand has a late one.
   await keep(ledger, outcome(1002))
   await platform.clock.advance(86_400_000)
-  await keep(ledger, { ...outcome(7), lane: 1 })
+  await keep(ledger, outcome(4001))
   const names = await platform.files.list(DIRECTORY)
   expect(names.filter((name) => name.endsWith('.ndjson'))).toEqual([
     '0-0000000000001-0.ndjson',
     '0-0000000000002-0.ndjson',
     '0-0000000000003-0.ndjson',
-    '1-0000000000000-0.ndjson',
+    '0-0000000000004-0.ndjson',
   ])
   await platform.clock.advance(30 * 86_400_000)
   const again = await open(platform, 2)
-  expect([await again.lastSegment(0), await again.lastSegment(1), await again.lastSegment(2)]).toEqual([3001, 7, 0])
+  expect(await again.lastSegment()).toBe(4001)
   const left = (await platform.files.list(DIRECTORY)).filter((name) => name.endsWith('.ndjson'))
-  expect(left).toEqual(['0-0000000000003-0.ndjson', '1-0000000000000-0.ndjson'])
+  expect(left).toEqual(['0-0000000000004-0.ndjson'])
+})
+
+test('lanes share a directory and nothing else: numbers, totals, room set aside and what goes are each one’s own', async () => {
+  const platform = memoryPlatform()
+  const [first, second] = [await open(platform, 2), await open(platform, 2, 1)]
+  for (const segment of [1, 1001]) {
+    await keep(first, outcome(segment))
+    await keep(second, { ...outcome(segment), lane: 1 })
+  }
+  await keep(second, { ...outcome(2001), lane: 1 })
+  expect((await second.find(1, 2001, 'tag2001'))?.entry).toBe(3)
+  expect((await first.find(0, 1001, 'tag1001'))?.entry).toBe(2)
+  expect(await first.find(1, 1, 'tag1')).toBeUndefined()
+  await platform.clock.advance(30 * 86_400_000)
+  const again = await open(platform, 2, 1)
+  expect([again.totals.stored.payloads, await again.lastSegment()]).toEqual([3, 2001])
+  // The other one's old file is not this one's to remove.
+  expect(await platform.files.list(DIRECTORY)).toEqual([
+    '0-0000000000000-0.ndjson',
+    '0-0000000000001-0.ndjson',
+    '1-0000000000002-0.ndjson',
+    'reserve',
+    'reserve-1',
+  ])
+  expect((await open(platform, 40)).totals.stored.payloads).toBe(2)
 })
 
 test('a disk that is full gets room for the next line from what was set aside, and it is set aside again', async () => {
