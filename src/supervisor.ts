@@ -1,4 +1,4 @@
-/** The supervisor: a process for each lane, started together, watched, started again when one ends, and stopped together. */
+/** The server with several lanes: a process for each on a data directory that is locked for all, and a supervisor over them. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,20 +6,16 @@ import { join } from 'node:path'
 import type { Options } from './config/options.ts'
 import { openDataDirectory } from './journal/data-directory.ts'
 import { checkOptions } from './lane.ts'
-import { LaneChild, type LaneExit } from './lanes/lane-child.ts'
-import type { FromLane, LaneBacklog } from './lanes/messages.ts'
-import { RestartPause } from './lanes/restart-pause.ts'
+import { LaneChild } from './lanes/lane-child.ts'
 import { shareFault } from './lanes/share.ts'
 import { socketPath } from './lanes/sisters.ts'
+import { type SpawnLane, Supervisor } from './lanes/supervisor.ts'
 import { Fault } from './observe/errors.ts'
 import type { Observer } from './observe/events.ts'
-import type { Timer } from './platform/clock.ts'
 import { lockFile } from './platform/lock.ts'
 import type { Platform } from './platform/platform.ts'
 import type { Server } from './server.ts'
 
-/** How much longer than its grace a lane's stop may take before it is killed: for the disk, mostly. */
-const STOP_MARGIN_MS = 30_000
 /** The longest path of a socket file that every system takes. */
 const SOCKET_PATH_BYTES_MAX = 100
 
@@ -40,12 +36,12 @@ export async function startLanes(
     sockets.remove()
     directory.release()
   }
-  const spawn = (lane: number, hear: (message: FromLane) => void) => {
+  const spawn: SpawnLane = (lane, hear) => {
     const child = new LaneChild(args, directory.lanesLock, hear)
     child.say({ kind: 'start', lane, node: directory.node, socketDirectory: sockets.path })
     return child
   }
-  const supervisor = new Supervisor(options, spawn, platform, observe)
+  const supervisor = new Supervisor(options, spawn, platform.clock, observe)
   // A second signal ends this process at once, and all of it.
   process.on('exit', () => supervisor.kill())
   try {
@@ -64,163 +60,6 @@ export async function startLanes(
     await supervisor.stop(0)
     release()
     throw error
-  }
-}
-
-type Listening = Extract<FromLane, { kind: 'listening' }>
-
-interface Watched {
-  readonly lane: number
-  readonly pause: RestartPause
-  child: LaneChild | undefined
-  sinceMs: number
-  /** It has been told to listen. */
-  isTold: boolean
-  isListening: boolean
-  fault: string
-  restart: Timer | undefined
-}
-
-class Supervisor {
-  /** Sums of what lanes said when they stopped. */
-  readonly #backlog: LaneBacklog = { segments: 0, payloads: 0, dead: 0 }
-  #toldBacklog = 0
-  readonly #options: Options
-  readonly #spawn: (lane: number, hear: (message: FromLane) => void) => LaneChild
-  readonly #platform: Platform
-  readonly #observe: Observer
-  readonly #lanes: readonly Watched[]
-  /** Lanes that have recovered since this process started: what they left lies open for all others. */
-  readonly #recovered = new Set<number>()
-  readonly #started = Promise.withResolvers<Listening>()
-  #listening: Listening | undefined
-  #isUp = false
-  #isStopping = false
-
-  constructor(
-    options: Options,
-    spawn: (lane: number, hear: (message: FromLane) => void) => LaneChild,
-    platform: Platform,
-    observe: Observer,
-  ) {
-    this.#options = options
-    this.#spawn = spawn
-    this.#platform = platform
-    this.#observe = observe
-    this.#lanes = Array.from({ length: options.lanes }, (_, lane) => ({
-      lane,
-      pause: new RestartPause(),
-      child: undefined,
-      sinceMs: 0,
-      isTold: false,
-      isListening: false,
-      fault: '',
-      restart: undefined,
-    }))
-  }
-
-  get backlog() {
-    return { ...this.#backlog, silentLanes: this.#lanes.length - this.#toldBacklog }
-  }
-
-  /** Those that run, in the order of their lanes. */
-  get processes(): number[] {
-    return this.#lanes.flatMap(({ child }) => child?.pid ?? [])
-  }
-
-  /** Resolves when every lane listens. */
-  async start(): Promise<Listening> {
-    for (const lane of this.#lanes) this.#begin(lane)
-    return await this.#started.promise
-  }
-
-  /** Stops all lanes; returns when they have ended. */
-  async stop(graceMs: number): Promise<void> {
-    this.#isStopping = true
-    await Promise.all(
-      this.#lanes.map(async ({ lane, child, restart }) => {
-        restart?.cancel()
-        if (!child) return
-        child.say({ kind: 'stop', graceMs })
-        const late = this.#platform.clock.after(graceMs + STOP_MARGIN_MS, () => child.kill())
-        const exit = await child.exited
-        late.cancel()
-        if (exit.code !== 0)
-          this.#observe({ kind: 'lane-cut-off', lane, reason: exit.signal ?? `exit code ${exit.code}` })
-      }),
-    )
-  }
-
-  /** Ends all lanes at once: what was acked is in their journals. */
-  kill(): void {
-    for (const { child } of this.#lanes) child?.kill()
-  }
-
-  #begin(watched: Watched): void {
-    watched.restart = undefined
-    watched.isTold = false
-    watched.isListening = false
-    watched.fault = ''
-    watched.sinceMs = this.#platform.clock.monotonicMs()
-    const child = this.#spawn(watched.lane, (message) => this.#hear(watched, message))
-    watched.child = child
-    void child.exited.then((exit) => this.#ended(watched, exit))
-  }
-
-  #hear(watched: Watched, message: FromLane): void {
-    switch (message.kind) {
-      case 'recovered':
-        this.#recovered.add(watched.lane)
-        return this.#go()
-      case 'listening':
-        watched.isListening = true
-        this.#listening ??= message
-        if (this.#isUp) return this.#observe({ kind: 'lane-up', lane: watched.lane, process: watched.child?.pid ?? 0 })
-        return this.#go()
-      case 'fault':
-        watched.fault = `${message.code}: ${message.message}`
-        if (!this.#isUp) this.#started.reject(new Fault(message.code, message.message))
-        return
-      case 'stopped':
-        this.#toldBacklog += 1
-        this.#backlog.segments += message.backlog.segments
-        this.#backlog.payloads += message.backlog.payloads
-        this.#backlog.dead += message.backlog.dead
-    }
-  }
-
-  /**
-   * Lets lanes listen once all have recovered, because a key may have been another lane's in the last run; the first one
-   * before the others, because it may have to find the port for all.
-   */
-  #go(): void {
-    if (this.#isStopping || this.#recovered.size < this.#lanes.length) return
-    for (const watched of this.#lanes) {
-      if (watched.isTold || !watched.child || !(this.#listening || watched.lane === 0)) continue
-      watched.isTold = true
-      watched.child.say({
-        kind: 'listen',
-        port: this.#listening?.port ?? this.#options.port,
-        isFirst: !this.#listening,
-      })
-    }
-    if (!this.#listening || this.#isUp || !this.#lanes.every(({ isListening }) => isListening)) return
-    this.#isUp = true
-    this.#started.resolve(this.#listening)
-  }
-
-  #ended(watched: Watched, { code, signal }: LaneExit): void {
-    watched.child = undefined
-    watched.isListening = false
-    if (this.#isStopping) return
-    // Killed from outside it may do better the next time; what it ended with by itself, one process would have ended with.
-    if (!this.#isUp && signal === null) {
-      return this.#started.reject(new Error(`lane ${watched.lane} ended at its start with exit code ${code}`))
-    }
-    const pauseMs = watched.pause.after(this.#platform.clock.monotonicMs() - watched.sinceMs)
-    const reason = watched.fault || (signal === null ? `exit code ${code}` : signal)
-    this.#observe({ kind: 'lane-ended', lane: watched.lane, reason, pauseMs })
-    watched.restart = this.#platform.clock.after(pauseMs, () => this.#begin(watched))
   }
 }
 

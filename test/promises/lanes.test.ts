@@ -111,6 +111,23 @@ test('lanes whose supervisor is killed end by themselves, and a start at once co
   load.expectKept(lines(scratch))
 })
 
+test('as long as one lane of a killed supervisor lives, a new start waits for it and does not touch its journal', async () => {
+  using scratch = new Scratch()
+  const args = ['--data', scratch.at('data'), '--linger', '1h']
+  await using first = await Millrace.start([...args, '--lanes', '2'])
+  expect((await post(first, '1')).status).toBe(202)
+  const hanging = first.lanes[1] as number
+  process.kill(hanging, 'SIGSTOP')
+  first.signal('SIGKILL')
+  await using second = Millrace.spawn(['--port', '0', ...args, '--lanes', '1'])
+  await second.printed(/waiting for lanes of an earlier run to end/)
+  expect(second.output).not.toContain('listens on')
+  process.kill(hanging, 'SIGCONT')
+  await second.printed(/listens on/)
+  expect(await second.stop()).toEqual({ code: 0, signal: null })
+  expect(lines(scratch)).toHaveLength(1)
+})
+
 test('lanes of an earlier run are drained by however many there are now, and receipts lead there', async () => {
   using scratch = new Scratch()
   const args = ['--data', scratch.at('data'), '--linger', '1h']
