@@ -69,22 +69,39 @@ test('a lane that is down: 503 with Retry-After, and its state says so', async (
   expect(state).toEqual({ lane: 1, state: undefined, reason: 'lane 1 does not answer (it is not running)' })
 })
 
-test('lanes are asked at once, and one that hangs is given up in time', async () => {
+const state = { balance: {}, destination: 'd', segments: 3 }
+
+test('lanes are asked at once', async () => {
+  const asked = Promise.withResolvers<void>()
+  // The first answers only when the second was asked as well.
+  const first = serve(1, async () => {
+    await asked.promise
+    return Response.json(state)
+  })
+  const second = serve(2, (request) => {
+    if (request.url.endsWith(STATE_PATH)) asked.resolve()
+    return Response.json(state)
+  })
+  expect(await sistersOf(new FakeClock(), 3).states()).toEqual([
+    { lane: 1, state: state as never },
+    { lane: 2, state: state as never },
+  ])
+  await first.stop(true)
+  await second.stop(true)
+})
+
+test('a lane that hangs is given up in time', async () => {
   const clock = new FakeClock()
   const asked = Promise.withResolvers<void>()
-  const state = { balance: {}, destination: 'd', segments: 3 }
   const hanging = serve(1, () => {
     asked.resolve()
     return new Promise<Response>(() => {})
   })
-  const quick = serve(2, (request) => Response.json(request.url.endsWith(STATE_PATH) ? state : {}))
-  const states = sistersOf(clock, 3).states()
+  const states = sistersOf(clock).states()
   await asked.promise
   await clock.advance(2000)
   expect(await states).toEqual([
     { lane: 1, state: undefined, reason: 'lane 1 does not answer (no answer within 2000 ms)' },
-    { lane: 2, state: state as never },
   ])
   await hanging.stop(true)
-  await quick.stop(true)
 })
