@@ -8,13 +8,12 @@ import { Admission } from './intake/admission.ts'
 import { Deadlines } from './intake/deadlines.ts'
 import { DrainRate } from './intake/drain-rate.ts'
 import { Idempotency, laneOfKey } from './intake/idempotency.ts'
-import { type Inspection, receiptResponse } from './intake/inspect.ts'
-import { listen, listenPrivately, refuseTaken } from './intake/listener.ts'
+import { type Inspection, receiptResponse, storedIn } from './intake/inspect.ts'
+import type { Listener } from './intake/listener.ts'
 import type { Refusal } from './intake/problem.ts'
-import type { RequestContext } from './intake/request.ts'
 import { StoredWaiters } from './intake/stored-waiters.ts'
-import { type LanePlace, Overview } from './lanes/overview.ts'
-import { Sisters, socketPath } from './lanes/sisters.ts'
+import { type ContextOf, listenAsLane } from './lanes/listeners.ts'
+import type { LanePlace } from './lanes/overview.ts'
 import { Fault } from './observe/errors.ts'
 import type { Observer } from './observe/events.ts'
 import type { SegmentOutcome } from './observe/ledger-entry.ts'
@@ -109,43 +108,27 @@ export async function startLane(
         return { balance: pipelines.balance(), puts: threads.puts, refusal: notReady(), destination, segments }
       },
     }
-    const listeners: { close(): Promise<void> }[] = []
+    let listener: Listener | undefined
     return {
       destination,
       backlog: () => pipelines.backlog(),
-      async listen({ port, isFirst, socketDirectory }) {
+      async listen(where) {
         const { lane, lanes } = at
         const notes = await pipelines.notes(files, options.data, clock.nowMs() - windowMs)
         idempotency.remember(notes, (key) => laneOfKey(key, lanes) === lane)
         // A body that could never fit the journal is too large, not early.
         const bodyBytesMax = Math.min(options.bodyBytesMax, options.journalBytesMax / 2)
-        const storedIn = async (receipt: string) => {
-          const found = await pipelines.whereIs(receipt)
-          return found?.state === 'stored' ? found.objects.map(({ name }) => name) : undefined
+        const { host, bodyTimeoutMs, ackDefault, ackAllow, ackStoredLingerMs, ackStoredTimeoutMs } = options
+        const ack = { default: ackDefault, allow: ackAllow, storedLingerMs: ackStoredLingerMs, storedWaiters }
+        const contextOf: ContextOf = (whole, passOn) => {
+          const asked = { ...ack, storedIn: (receipt: string) => storedIn(receipt, whole) }
+          const context = { journal, admission, deadlines, clock, observe, bodyBytesMax, idempotency }
+          return { ...context, ack: asked, passOn }
         }
-        const { host, ackDefault, ackAllow, ackStoredLingerMs } = options
-        const ack = { default: ackDefault, allow: ackAllow, storedLingerMs: ackStoredLingerMs, storedWaiters, storedIn }
-        const common = { journal, admission, deadlines, clock, observe, bodyBytesMax, ack, idempotency }
-        const alone: RequestContext = { ...common, passOn: () => undefined }
-        if (lanes === 1) {
-          const listener = await listen({ host, port, isShared: false, inspection }, alone)
-          listeners.push(listener)
-          return listener
-        }
-        const path = socketPath(socketDirectory, lane)
-        // What a killed one left.
-        await files.remove(path)
-        listeners.push(listenPrivately(path, inspection, alone))
         // Waits end a quarter late at the most.
-        const postTimeoutMs = 1.25 * (options.bodyTimeoutMs + options.ackStoredTimeoutMs) + PASS_ON_MARGIN_MS
-        const sisters = new Sisters({ lane, lanes, socketDirectory, postTimeoutMs }, clock)
-        const shared: RequestContext = { ...common, passOn: (post) => sisters.passOn(post) }
-        const overview = new Overview(at, inspection, sisters)
-        // Who shares a port is told of nobody.
-        if (isFirst) await refuseTaken({ host, port })
-        const listener = await listen({ host, port, isShared: true, inspection: overview }, shared)
-        listeners.push(listener)
-        return listener
+        const postTimeoutMs = 1.25 * (bodyTimeoutMs + ackStoredTimeoutMs) + PASS_ON_MARGIN_MS
+        listener = await listenAsLane({ ...where, lane, lanes, host, postTimeoutMs }, inspection, contextOf, platform)
+        return { url: listener.url, port: listener.port }
       },
       async stop(graceMs) {
         // In the order payloads flow. Stragglers get their 503 until all that was accepted is stored or time is up.
@@ -154,7 +137,7 @@ export async function startLane(
         storedWaiters.close()
         await threads.stop()
         await pipelines.closeLedgers()
-        for (const listener of listeners) await listener.close()
+        await listener?.close()
         deadlines.close()
         disk.close()
       },

@@ -5,6 +5,9 @@ import { availableParallelism } from 'node:os'
 const MIB = 1024 ** 2
 const GIB = 1024 ** 3
 
+/** How many lanes there are by default. */
+const LANES = Math.max(1, Math.floor(availableParallelism() / 2))
+
 /** How a value is written. Numbers of kind `duration` are milliseconds, of kind `size` bytes. */
 export type OptionKind = 'count' | 'duration' | 'size' | 'text' | 'choice' | 'choices'
 
@@ -151,7 +154,8 @@ export const OPTIONS = {
     kind: 'size',
     flag: 'intake-bytes-max',
     env: 'MILLRACE_INTAKE_BYTES_MAX',
-    default: '64MiB',
+    default: `${Math.max(64, 16 * LANES)}MiB`,
+    defaultMeans: '64MiB, or 8MiB × cores',
     min: 1 * MIB,
     value: 'SIZE',
     isDivided: true,
@@ -252,7 +256,7 @@ export const OPTIONS = {
     kind: 'count',
     flag: 'lanes',
     env: 'MILLRACE_LANES',
-    default: String(Math.max(1, Math.floor(availableParallelism() / 2))),
+    default: String(LANES),
     defaultMeans: 'cores ÷ 2, at least 1',
     min: 1,
     max: 64,

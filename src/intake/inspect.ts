@@ -52,6 +52,13 @@ export function receiptResponse(receipt: string, found: object | undefined): Res
   return problemResponse({ code: 'receipt_unknown', detail })
 }
 
+/** The objects of a record that is stored, as whoever knows names them; undefined when it isn't, or nobody knows. */
+export async function storedIn(receipt: string, inspection: Inspection): Promise<string[] | undefined> {
+  const response = await inspection.receipt(receipt)
+  const { state, objects } = (await response.json()) as { state?: string; objects?: { name: string }[] }
+  return state === 'stored' ? objects?.map(({ name }) => name) : undefined
+}
+
 /** `GET /readyz`. */
 export function readyResponse({ refusal }: State): Response {
   return refusal ? problemResponse(refusal) : Response.json({ status: 'ready' })

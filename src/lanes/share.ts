@@ -14,14 +14,22 @@ export function shareOf(options: Options, lane: number): Options {
   return share as unknown as Options
 }
 
-/** Why these options leave a lane too little; undefined when they don't. */
+/** Why these options leave a lane too little; undefined when they don't. What one lane would take, each of several must. */
 export function shareFault(options: Options): string | undefined {
-  const { lanes, journalBytesMax, bodyBytesMax } = options
-  const last = shareOf(options, lanes - 1)
-  // A lane takes a body only if two of its size have room in its journal. What one lane would take, each of several must.
-  const bodyTaken = Math.floor(Math.min(bodyBytesMax, journalBytesMax / 2))
-  if (lanes === 1 || last.journalBytesMax / 2 >= bodyTaken) return undefined
-  return `--journal-bytes-max is ${formatSize(journalBytesMax)}: with --lanes ${lanes} each lane has ${formatSize(last.journalBytesMax)} of it, and a body of ${formatSize(bodyTaken)} needs twice its size; more of it, fewer lanes, or a smaller --body-bytes-max`
+  const { lanes, journalBytesMax, intakeBytesMax } = options
+  const least = shareOf(options, lanes - 1)
+  // A lane takes a body only if its journal has room for two of its size; and others arrive beside it.
+  const bodyBytes = Math.floor(Math.min(options.bodyBytesMax, journalBytesMax / 2))
+  const fault = (flag: string, whole: number, share: number, needed: string) =>
+    `--${flag} is ${formatSize(whole)}: with --lanes ${lanes} each lane has ${formatSize(share)} of it, and a body of ${formatSize(bodyBytes)} needs ${needed}. More of it, fewer lanes, or a smaller --body-bytes-max.`
+  if (lanes === 1) return undefined
+  if (least.journalBytesMax < 2 * bodyBytes) {
+    return fault('journal-bytes-max', journalBytesMax, least.journalBytesMax, 'twice that')
+  }
+  if (least.intakeBytesMax < Math.min(bodyBytes, intakeBytesMax)) {
+    return fault('intake-bytes-max', intakeBytesMax, least.intakeBytesMax, 'that')
+  }
+  return undefined
 }
 
 function portion(whole: number, lanes: number, lane: number): number {

@@ -26,11 +26,17 @@ test('shares come to the whole, differ by one at the most, and are never nothing
   expect(shareOf({ lanes, ...one }, 0)).toEqual({ lanes, ...one })
 })
 
-test('a journal whose shares are too small for a body that one lane would take is refused in words', () => {
+test('a bound whose shares are too small for a body that one lane would take is refused in words', () => {
   const args = ['--journal-bytes-max', '64MiB', '--body-bytes-max', '16MiB']
   expect(shareFault(options(...args, '--lanes', '2'))).toBeUndefined()
   expect(shareFault(options(...args, '--lanes', '3'))).toContain('with --lanes 3 each lane has')
   expect(shareFault(options('--journal-bytes-max', '1MiB', '--lanes', '1'))).toBeUndefined()
+  const intake = ['--intake-bytes-max', '64MiB']
+  expect(shareFault(options(...intake, '--lanes', '4'))).toBeUndefined()
+  expect(shareFault(options(...intake, '--lanes', '8'))).toBe(
+    '--intake-bytes-max is 64MiB: with --lanes 8 each lane has 8MiB of it, and a body of 16MiB needs that. More of it, fewer lanes, or a smaller --body-bytes-max.',
+  )
+  expect(shareFault(options('--intake-bytes-max', '1MiB', '--lanes', '1'))).toBeUndefined()
 })
 
 test('a lane that keeps ending waits longer and longer, up to a bound; one that has lived for a while does not', () => {

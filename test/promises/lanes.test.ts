@@ -183,6 +183,13 @@ test('an Idempotency-Key has one lane: a repeat is a repeat on any connection, a
       Array.from({ length: 8 }, () => post(millrace, '["other"]', { 'idempotency-key': 'key 0' })),
     )
     expect(new Set(other.map(({ status }) => status))).toEqual(new Set([422]))
+    // All of it is stored by then, in some lane's segments: whoever has the key now finds out.
+    if (lanes === '4') {
+      for (const key of keys) {
+        const repeat = await post(millrace, `["${key}"]`, { 'idempotency-key': key }, '?ack=stored')
+        expect([repeat.status, receiptIn(repeat.body)]).toEqual([201, receiptIn(answers.get(key) as string)])
+      }
+    }
     // Without a chance to write its notes: they are in the open segment.
     if (lanes === '3') await killAll(millrace)
     else expect((await millrace.stop()).code).toBe(0)
