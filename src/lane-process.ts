@@ -21,7 +21,8 @@ const stopWanted = Promise.withResolvers<number>()
 process.on('message', (message: ToLane) => {
   if (message.kind === 'start') startWanted.resolve(message)
   else if (message.kind === 'listen') listenWanted.resolve(message)
-  else stopWanted.resolve(message.graceMs)
+  else if (message.kind === 'stop') stopWanted.resolve(message.graceMs)
+  else void say({ kind: 'answer' })
 })
 process.on('disconnect', () => stopWanted.resolve(ORPHAN_GRACE_MS))
 // A terminal and some init systems signal every process of a group: that stop is the supervisor's to order.

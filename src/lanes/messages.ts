@@ -16,9 +16,12 @@ export type ToLane =
   /** All lanes have recovered: take records. Port 0 is a free one; the first to listen sees that nobody else does. */
   | { kind: 'listen'; port: number; isFirst: boolean }
   | { kind: 'stop'; graceMs: number }
+  /** Answer, to show that you don't hang. */
+  | { kind: 'ask' }
 
 /** From a lane. */
 export type FromLane =
+  | { kind: 'answer' }
   | { kind: 'recovered' }
   | { kind: 'listening'; port: number; url: string; destination: string }
   /** It can't go on, and ends. */

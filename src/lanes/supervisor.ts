@@ -3,6 +3,7 @@
 import { Fault } from '../observe/errors.ts'
 import type { Observer } from '../observe/events.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
+import { Heartbeat } from '../platform/heartbeat.ts'
 import type { LaneChild, LaneExit } from './lane-child.ts'
 import type { FromLane, LaneBacklog } from './messages.ts'
 import { RestartPause } from './restart-pause.ts'
@@ -33,6 +34,7 @@ interface Watched {
   isTold: boolean
   isListening: boolean
   fault: string
+  heartbeat: Heartbeat | undefined
   restart: Timer | undefined
 }
 
@@ -66,6 +68,7 @@ export class Supervisor {
       isTold: false,
       isListening: false,
       fault: '',
+      heartbeat: undefined,
       restart: undefined,
     }))
   }
@@ -96,8 +99,9 @@ export class Supervisor {
         const late = this.#clock.after(graceMs + STOP_MARGIN_MS, () => child.kill())
         const exit = await child.exited
         late.cancel()
-        if (exit.code !== 0)
-          this.#observe({ kind: 'lane-cut-off', lane, reason: exit.signal ?? `exit code ${exit.code}` })
+        // At a start that failed, why it did is all there is to say.
+        if (exit.code === 0 || !this.#isUp) return
+        this.#observe({ kind: 'lane-cut-off', lane, reason: exit.signal ?? `exit code ${exit.code}` })
       }),
     )
   }
@@ -115,11 +119,18 @@ export class Supervisor {
     watched.sinceMs = this.#clock.monotonicMs()
     const child = this.#spawn(watched.lane, (message) => this.#hear(watched, message))
     watched.child = child
+    const hangs = () => {
+      watched.fault = 'it hung, and was killed'
+      child.kill()
+    }
+    watched.heartbeat = new Heartbeat(this.#clock, () => child.say({ kind: 'ask' }), hangs)
     void child.exited.then((exit) => this.#ended(watched, exit))
   }
 
   #hear(watched: Watched, message: FromLane): void {
     switch (message.kind) {
+      case 'answer':
+        return watched.heartbeat?.answered()
       case 'recovered':
         this.#recovered.add(watched.lane)
         return this.#go()
@@ -162,6 +173,7 @@ export class Supervisor {
 
   #ended(watched: Watched, { code, signal }: LaneExit): void {
     watched.child = undefined
+    watched.heartbeat?.stop()
     watched.isListening = false
     if (this.#isStopping) return
     // Killed from outside it may do better the next time; what it ended with by itself, one process would have ended with.

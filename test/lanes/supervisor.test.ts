@@ -166,3 +166,15 @@ test('a lane that waits to be started again when the stop comes is not, and is s
   expect(started.map(({ length }) => length)).toEqual([1, 1])
   expect(supervisor.backlog.silentLanes).toBe(1)
 })
+
+test('a lane that answers nothing for a minute is killed and started again', async () => {
+  const { lane, clock, started, events } = await up(2)
+  for (let asked = 0; asked < 7; asked++) {
+    await clock.advance(10_000)
+    lane(0).tell({ kind: 'answer' })
+  }
+  await quiet()
+  expect(events).toEqual([{ kind: 'lane-ended', lane: 1, reason: 'it hung, and was killed', pauseMs: 100 }])
+  await clock.advance(100)
+  expect(started.map(({ length }) => length)).toEqual([1, 2])
+})

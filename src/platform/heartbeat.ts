@@ -1,16 +1,16 @@
-/** Finds out that a thread hangs: it is asked now and then, and has to answer in between. */
+/** Finds out that a thread or a process hangs: it is asked now and then, and has to answer in between. */
 
-import type { Clock, Timer } from '../platform/clock.ts'
+import type { Clock, Timer } from './clock.ts'
 
-/** How often a thread is asked. */
+/** How often it is asked. */
 export const ASK_EVERY_MS = 10_000
 /**
  * How many questions in a row may stay unanswered. They are counted instead of the time, so that a process that was
- * stopped for an hour (SIGSTOP, a machine that slept) takes no thread for hanging when it wakes.
+ * stopped for an hour (SIGSTOP, a machine that slept) takes nobody for hanging when it wakes.
  */
 export const UNANSWERED_MAX = 6
 
-/** The watch over one thread. */
+/** The watch over one of them. */
 export class Heartbeat {
   readonly #clock: Clock
   readonly #ask: () => void
@@ -26,7 +26,7 @@ export class Heartbeat {
     this.#next()
   }
 
-  /** The thread has answered. */
+  /** It has answered. */
   answered(): void {
     this.#unanswered = 0
   }

@@ -1,7 +1,7 @@
 /** A thread that doesn't answer is found to hang; one that does, or that was asleep with everybody else, is not. */
 
 import { expect, test } from 'bun:test'
-import { ASK_EVERY_MS, Heartbeat, UNANSWERED_MAX } from '../../src/delivery/heartbeat.ts'
+import { ASK_EVERY_MS, Heartbeat, UNANSWERED_MAX } from '../../src/platform/heartbeat.ts'
 import { FakeClock } from '../memory-platform.ts'
 
 function watched() {
