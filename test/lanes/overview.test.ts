@@ -15,7 +15,8 @@ const amount = (payloads: number) => ({ payloads, bytes: payloads * 10 })
 
 function stateOf(n: number, refusal?: State['refusal']): State {
   const balance = { accepted: amount(6 * n), stored: amount(3 * n), pending: amount(2 * n), dead: amount(n) }
-  return { balance, refusal, destination: 's3://b', segments: n }
+  const puts = { inFlight: n, limit: 2 * n, throttled: 3 * n }
+  return { balance, puts: { lines: puts, payload: puts }, refusal, destination: 's3://b', segments: n }
 }
 
 function overview(own: State, others: LaneState[]) {
@@ -44,6 +45,7 @@ test('what all lanes have is the sum; each of them is there, in order', async ()
   expect(status).toMatchObject({ lanes: [{ lane: 0, segments: 10 }, { lane: 1 }, { lane: 2, accepted: amount(600) }] })
   const metrics = await metricsResponse(await whole.state()).text()
   expect(metrics).toContain('\nmillrace_accepted_payloads_total 666\n')
+  expect(metrics).toContain('\nmillrace_puts_limit{format="payload"} 222\n')
   expect(metrics).toContain('\nmillrace_lane_pending_payloads{lane="2"} 200\n')
 })
 
