@@ -26,6 +26,8 @@ export interface PipelinesOptions extends Omit<PipelineOptions, 'laneDirectory' 
   ledgerDays: number
 }
 
+const NOTHING: Amount = { payloads: 0, bytes: 0 }
+
 interface Kept {
   journal: number
   pipeline: Pipeline
@@ -118,13 +120,14 @@ export class Pipelines {
     })
   }
 
+  /** As it is at this moment: journals go on counting in amounts of their own. */
   balance(): Balance {
     const each = this.#all.map(({ pipeline, ledger, before }) => ({ journal: pipeline.journal, ledger, before }))
     return {
-      accepted: each.map(({ journal, before }) => sum(before, journal.accepted)).reduce(sum),
-      stored: each.map(({ ledger }) => ledger.totals.stored).reduce(sum),
-      pending: each.map(({ journal }) => journal.pending).reduce(sum),
-      dead: each.map(({ ledger }) => ledger.totals.dead).reduce(sum),
+      accepted: each.map(({ journal, before }) => sum(before, journal.accepted)).reduce(sum, NOTHING),
+      stored: each.map(({ ledger }) => ledger.totals.stored).reduce(sum, NOTHING),
+      pending: each.map(({ journal }) => journal.pending).reduce(sum, NOTHING),
+      dead: each.map(({ ledger }) => ledger.totals.dead).reduce(sum, NOTHING),
     }
   }
 
