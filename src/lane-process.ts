@@ -10,6 +10,8 @@ import { systemPlatform } from './platform/platform.ts'
 
 /** A lane without its supervisor finishes what is under way and makes room for the next start, which delivers the rest. */
 const ORPHAN_GRACE_MS = 2000
+/** And what it is at when so much more time is over, it does not finish: also a stop whose grace is longer, or a slow start. */
+const ORPHAN_MARGIN_MS = 1000
 
 type Start = Extract<ToLane, { kind: 'start' }>
 type Listen = Extract<ToLane, { kind: 'listen' }>
@@ -24,7 +26,10 @@ process.on('message', (message: ToLane) => {
   else if (message.kind === 'stop') stopWanted.resolve(message.graceMs)
   else void say({ kind: 'answer' })
 })
-process.on('disconnect', () => stopWanted.resolve(ORPHAN_GRACE_MS))
+process.on('disconnect', () => {
+  stopWanted.resolve(ORPHAN_GRACE_MS)
+  systemPlatform.clock.after(ORPHAN_GRACE_MS + ORPHAN_MARGIN_MS, () => process.exit(1))
+})
 // A terminal and some init systems signal every process of a group: that stop is the supervisor's to order.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
 

@@ -119,6 +119,23 @@ test('lanes whose supervisor is killed end by themselves, and a start at once co
   load.expectKept(lines(scratch))
 })
 
+test('lanes whose supervisor is killed in the middle of a long stop do not take that long', async () => {
+  using scratch = new Scratch()
+  const args = ['--data', scratch.at('data'), '--lanes', '2', '--stop-grace', '1h', '--linger', '1h']
+  const nowhere = { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }
+  await using first = await Millrace.start([...args, '--to', 's3://bucket'], nowhere)
+  for (let i = 0; i < CONNECTIONS; i++) expect((await post(first, `${i}`)).status).toBe(202)
+  first.signal('SIGTERM')
+  // Both are at it: each has something to deliver, and nowhere to.
+  await first.printed(/lane 0: warning: \S+ .*attempt 2/)
+  await first.printed(/lane 1: warning: \S+ .*attempt 2/)
+  first.signal('SIGKILL')
+  await using second = await Millrace.start(args)
+  expect(await first.exited).toEqual({ code: null, signal: 'SIGKILL' })
+  expect((await second.stop()).code).toBe(0)
+  expect(lines(scratch)).toHaveLength(CONNECTIONS)
+}, 30_000)
+
 test('as long as one lane of a killed supervisor lives, a new start waits for it and does not touch its journal', async () => {
   using scratch = new Scratch()
   const args = ['--data', scratch.at('data'), '--linger', '1h']
