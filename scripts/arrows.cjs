@@ -60,8 +60,14 @@ const roomRules = Object.entries(rooms).map(([room, { mayImport, why }]) => ({
   to: { path: '^src/', pathNot: [room, ...mayImport].map((allowed) => `^src/${allowed}/`) },
 }))
 
-/** Where the program begins, and where a delivery thread and a lane's own process do. */
-const entries = ['^src/cli\\.ts$', '^src/delivery/thread\\.ts$', '^src/lane-process\\.ts$']
+/** Where the program begins, where a delivery thread and a lane's own process do, and the library with its threads. */
+const entries = [
+  '^src/cli\\.ts$',
+  '^src/delivery/thread\\.ts$',
+  '^src/lane-process\\.ts$',
+  '^src/dispatch/index\\.ts$',
+  '^src/dispatch/thread-entry\\.ts$',
+]
 
 /** AssemblyScript: what runs is what `npm run wasm` makes of it. */
 const assembly = '^src/[^/]+/assembly/'
@@ -106,7 +112,7 @@ module.exports = {
     },
     {
       name: 'reached-from-an-entry',
-      comment: 'What neither the command nor a delivery thread reaches is dead: wire it in or delete it.',
+      comment: 'What neither the command, a thread nor the library reaches is dead: wire it in or delete it.',
       severity: 'error',
       from: { path: entries },
       to: { path: '^src/', pathNot: [...entries, assembly], reachable: false },

@@ -3,8 +3,6 @@
 import type { Delivered } from './delivery/deliver.ts'
 import { LINE_EXTRA_BYTES_USUAL } from './delivery/lines.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
-import { JobQueue } from './dispatch/job-queue.ts'
-import { WorkerPool } from './dispatch/worker-pool.ts'
 import type { Journal, SealedSegment } from './journal/journal.ts'
 import type { Compression, ObjectFormat } from './journal/layout.ts'
 import { openJournal } from './journal/open-journal.ts'
@@ -67,12 +65,23 @@ export async function startPipeline(
   observe: Observer,
   onOver: (segment: SealedSegment, outcome: SegmentOutcome) => void,
 ): Promise<Pipeline> {
-  const backlog = new Backlog(options.maxWorkers)
   const { laneDirectory, node, lane, lingerMs, format, compression, objectBytesMax, noteWindowMs } = options
   /** Those found at the start whose line is there. */
   const over: { path: string; entry: LedgerEntry }[] = []
   const { promise: opened, resolve: begin } = Promise.withResolvers<void>()
   let tidying = opened
+  const dispatcher = new Dispatcher<SealedSegment>({
+    workers: options.maxWorkers,
+    queue: options.maxWorkers,
+    run: (segment) => deliverOne(segment),
+    onError: (error) => {
+      // Also when deliveries are ended below a stop: the segment stays, and is delivered after the next start.
+      if (!backlog.closed) observe({ kind: 'delivery-crash', reason: String(error) })
+    },
+  })
+  // The journal finds segments while it opens; they are delivered once all of this is there.
+  dispatcher.pause()
+  const backlog = new Backlog(dispatcher)
   const journal = await openJournal(
     platform,
     {
@@ -130,7 +139,7 @@ export async function startPipeline(
       await inLedger(() => ledger.renew(entry))
       await untilGone(() => platform.files.remove(path))
     })
-  const pool = new WorkerPool<SealedSegment>(options.maxWorkers, async (segment) => {
+  const deliverOne = async (segment: SealedSegment) => {
     const delivered = await deliver(segment)
     if (delivered.kind === 'stopped') return
     const outcome = outcomeOf(segment, delivered, options)
@@ -145,12 +154,8 @@ export async function startPipeline(
     const objects = delivered.objects.map(({ name }) => (isSet ? `${name}-*` : name))
     observe({ kind: 'segment-stored', segment: number, bytes, payloads: delivered.payloads, objects })
     await removed
-  })
-  const dispatcher = new Dispatcher(backlog.queue, pool, (error) => {
-    // Also when deliveries are ended below a stop: the segment stays, and is delivered after the next start.
-    if (!backlog.closed) observe({ kind: 'delivery-crash', reason: String(error) })
-  })
-  const dispatching = dispatcher.run()
+  }
+  dispatcher.resume()
   begin()
 
   return {
@@ -158,9 +163,8 @@ export async function startPipeline(
     backlog: () => ({ segments: backlog.size, payloads: journal.pending.payloads }),
     async drain(graceMs) {
       await journal.close()
-      backlog.close()
       const done = new AbortController()
-      await Promise.race([Promise.all([dispatching, tidying, ...renewed]), platform.clock.sleep(graceMs, done.signal)])
+      await Promise.race([Promise.all([backlog.close(), tidying, ...renewed]), platform.clock.sleep(graceMs, done.signal)])
       done.abort()
     },
   }
@@ -184,14 +188,14 @@ function outcomeOf(
  * their number is bounded by the journal's bytes; the queue itself holds no more than the workers soon need.
  */
 class Backlog {
-  readonly queue: JobQueue<SealedSegment>
   closed = false
+  readonly #dispatcher: Dispatcher<SealedSegment>
   readonly #waiting: SealedSegment[] = []
   readonly #undelivered = new Set<number>()
-  #feeding = false
+  #feeding: Promise<void> | undefined
 
-  constructor(workers: number) {
-    this.queue = new JobQueue(workers)
+  constructor(dispatcher: Dispatcher<SealedSegment>) {
+    this.#dispatcher = dispatcher
   }
 
   /** How many segments are not delivered. */
@@ -202,26 +206,25 @@ class Backlog {
   add(segment: SealedSegment): void {
     this.#undelivered.add(segment.number)
     this.#waiting.push(segment)
-    if (!this.#feeding) void this.#feed()
+    this.#feeding ??= this.#feed()
   }
 
   done(segment: SealedSegment): void {
     this.#undelivered.delete(segment.number)
   }
 
-  /** No more segments come: the queue ends when those that wait have been taken. */
-  close(): void {
+  /** No more segments come; resolves when the last delivery has ended. */
+  async close(): Promise<void> {
     this.closed = true
-    if (!this.#feeding) this.queue.close()
+    await this.#feeding
+    await this.#dispatcher.stop()
   }
 
   async #feed(): Promise<void> {
-    this.#feeding = true
     for (let next = 0; next < this.#waiting.length; next++) {
-      await this.queue.put(this.#waiting[next] as SealedSegment)
+      await this.#dispatcher.put(this.#waiting[next] as SealedSegment)
     }
     this.#waiting.length = 0
-    this.#feeding = false
-    if (this.closed) this.queue.close()
+    this.#feeding = undefined
   }
 }

@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import type { Delivered } from './delivery/deliver.ts'
 import { type Whereabouts, whereIs } from './delivery/whereabouts.ts'
-import { WorkerPool } from './dispatch/worker-pool.ts'
+import { Dispatcher } from './dispatch/dispatcher.ts'
 import type { Balance } from './intake/inspect.ts'
 import { laneDirectory, lanesIn } from './journal/data-directory.ts'
 import type { Journal, RememberedNote, SealedSegment } from './journal/journal.ts'
@@ -60,7 +60,7 @@ export class Pipelines {
     const { data, lane, lanes, ledgerDays } = options
     const existing = await lanesIn(platform.files, data)
     const left = existing.filter((other) => other >= lanes && keeperOf(other, lanes) === lane)
-    const bounded = left.length === 0 ? deliver : withinWorkers(options.maxWorkers, deliver)
+    const bounded = left.length === 0 ? deliver : withinWorkers(options.maxWorkers, 1 + left.length, deliver)
     const all: Kept[] = []
     try {
       for (const journal of [lane, ...left]) {
@@ -156,16 +156,11 @@ export class Pipelines {
 
 /** As many deliveries at once as one pipeline would have workers, however many pipelines there are. */
 function withinWorkers(
-  maxWorkers: number,
+  workers: number,
+  pipelines: number,
   deliver: (segment: SealedSegment) => Promise<Delivered>,
 ): (segment: SealedSegment) => Promise<Delivered> {
-  const workers = new WorkerPool<SealedSegment>(maxWorkers, async () => {})
-  return async (segment) => {
-    const worker = await workers.acquire()
-    try {
-      return await deliver(segment)
-    } finally {
-      workers.release(worker)
-    }
-  }
+  // None gives more at once than it has workers: there is always room.
+  const shared = new Dispatcher({ workers, queue: workers * pipelines, run: deliver })
+  return (segment) => shared.submit(segment)
 }

@@ -1,65 +1,120 @@
-/** The JobQueue: first in, first out, with a bound that is a bound. What it refuses is kept nowhere. */
+/** The JobQueue: the highest priority first, then the oldest, with a bound that is a bound. What it refuses is kept nowhere. */
 
-/** A bounded queue between those who have jobs and those who take them. */
-export class JobQueue<Job> {
+/** What can stand in a queue: it has a priority and the links of its line, so that taking it out again costs nothing. */
+export class Queueable {
+  /** Higher comes first. */
+  readonly priority: number
+  /** Where it stands; undefined when in none. */
+  line: Line | undefined = undefined
+  next: Queueable | undefined = undefined
+  previous: Queueable | undefined = undefined
+
+  constructor(priority = 0) {
+    this.priority = priority
+  }
+}
+
+/** Those of one priority, oldest first. */
+class Line {
+  readonly priority: number
+  readonly queue: object
+  first: Queueable | undefined = undefined
+  last: Queueable | undefined = undefined
+
+  constructor(priority: number, queue: object) {
+    this.priority = priority
+    this.queue = queue
+  }
+
+  add(job: Queueable): void {
+    const { last } = this
+    job.line = this
+    job.previous = last
+    if (last) last.next = job
+    else this.first = job
+    this.last = job
+  }
+
+  remove(job: Queueable): void {
+    const { next, previous } = job
+    if (previous) previous.next = next
+    else this.first = next
+    if (next) next.previous = previous
+    else this.last = previous
+    // Also so that one that is gone keeps no other alive.
+    job.line = undefined
+    job.next = undefined
+    job.previous = undefined
+  }
+}
+
+/** A bounded queue. Every operation takes the same time however many wait; that of a new priority grows with priorities. */
+export class JobQueue<Job extends Queueable> {
   readonly capacity: number
-  readonly #jobs: Job[] = []
-  readonly #takers: ((job: Job | undefined) => void)[] = []
-  readonly #putters: { job: Job; settle: (kept: boolean) => void }[] = []
-  #closed = false
+  /** Highest priority first. None is empty but the usual one, which is kept. */
+  readonly #lines: Line[]
+  readonly #usual: Line
+  #length = 0
 
-  /** `capacity` is the most jobs it holds, a whole number from 1. */
+  /** `capacity` is the most jobs it holds, a whole number from 0. */
   constructor(capacity: number) {
-    if (!(Number.isInteger(capacity) && capacity >= 1)) {
-      throw new RangeError(`a job queue's capacity is a whole number from 1, not ${capacity}`)
+    if (!(Number.isSafeInteger(capacity) && capacity >= 0)) {
+      throw new RangeError(`a job queue's capacity is a whole number from 0, not ${capacity}`)
     }
     this.capacity = capacity
+    this.#usual = new Line(0, this)
+    this.#lines = [this.#usual]
   }
 
   /** How many jobs wait. */
   get length(): number {
-    return this.#jobs.length
+    return this.#length
   }
 
-  /** Puts a job if there is room, or says no: false when full or closed. */
+  /** The job that `take` takes next. */
+  get first(): Job | undefined {
+    if (this.#length === 0) return undefined
+    for (const { first } of this.#lines) if (first) return first as Job
+    return undefined
+  }
+
+  /** Puts a job if there is room, or says no. */
   offer(job: Job): boolean {
-    if (this.#closed) return false
-    const taker = this.#takers.shift()
-    if (taker) {
-      taker(job)
-      return true
-    }
-    if (this.#jobs.length >= this.capacity) return false
-    this.#jobs.push(job)
+    if (this.#length >= this.capacity) return false
+    const line = job.priority === 0 ? this.#usual : this.#lineOf(job.priority)
+    line.add(job)
+    this.#length += 1
     return true
   }
 
-  /** Puts a job, waiting while the queue is full. False when the queue was closed first; the job is then not kept. */
-  put(job: Job): Promise<boolean> {
-    if (this.offer(job)) return Promise.resolve(true)
-    if (this.#closed) return Promise.resolve(false)
-    return new Promise((settle) => this.#putters.push({ job, settle }))
+  /** Takes the job of the highest priority, of these the oldest. */
+  take(): Job | undefined {
+    const job = this.first
+    if (job) this.remove(job)
+    return job
   }
 
-  /** Takes the oldest job, waiting for one. Undefined once the queue is closed and empty. */
-  take(): Promise<Job | undefined> {
-    const job = this.#jobs.shift()
-    if (job !== undefined) {
-      // The room goes to whoever waits longest, at once: nobody who comes later gets in between.
-      const next = this.#putters.shift()
-      if (next) this.#jobs.push(next.job)
-      next?.settle(true)
-      return Promise.resolve(job)
+  /** Takes a job out, wherever it stands; false when it isn't here. */
+  remove(job: Job): boolean {
+    const { line } = job
+    if (line?.queue !== this) return false
+    line.remove(job)
+    this.#length -= 1
+    if (line.first === undefined && line !== this.#usual) this.#lines.splice(this.#lines.indexOf(line), 1)
+    return true
+  }
+
+  #lineOf(priority: number): Line {
+    let [low, high] = [0, this.#lines.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#lines[middle] as Line).priority > priority) low = middle + 1
+      else high = middle
     }
-    if (this.#closed) return Promise.resolve(undefined)
-    return new Promise((resolve) => this.#takers.push(resolve))
-  }
-
-  /** Takes no more jobs. Those that wait can still be taken, unless `discard` is set. */
-  close({ discard = false } = {}): void {
-    this.#closed = true
-    if (discard) this.#jobs.length = 0
-    for (const taker of this.#takers.splice(0)) taker(undefined)
-    for (const putter of this.#putters.splice(0)) putter.settle(false)
+    const found = this.#lines[low]
+    if (found?.priority === priority) return found
+    const line = new Line(priority, this)
+    this.#lines.splice(low, 0, line)
+    return line
   }
 }

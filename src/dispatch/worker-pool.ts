@@ -1,62 +1,82 @@
-/** The WorkerPool: a fixed number of Workers, each idle or at one job. */
+/** The WorkerPool: so many Workers and no more, each idle or busy. Their number can change while they work. */
 
-/** Does one job. Its own errors are its own business: what it throws reaches the dispatcher's `onError`. */
-export type Run<Job> = (job: Job) => Promise<void>
+import type { Worker } from './worker.ts'
 
-/** Does one job at a time. */
-export class Worker<Job> {
-  readonly #run: Run<Job>
+/** Hands out idle workers. They are made when they are first needed. */
+export class WorkerPool<Job, Result> {
+  readonly #make: () => Worker<Job, Result>
+  readonly #idle: Worker<Job, Result>[] = []
+  readonly #busy = new Set<Worker<Job, Result>>()
+  readonly #closing = new Set<Promise<void>>()
+  #size: number
 
-  constructor(run: Run<Job>) {
-    this.#run = run
+  /** `size` is the most workers there are: a whole number from 1, or `Infinity`. */
+  constructor(size: number, make: () => Worker<Job, Result>) {
+    this.#size = checkedSize(size)
+    this.#make = make
   }
 
-  /** Does the job; settles when it is done or has failed, also when `run` throws before it returns a promise. */
-  async work(job: Job): Promise<void> {
-    await this.#run(job)
+  get size(): number {
+    return this.#size
+  }
+
+  /** How many are at a job: more than `size` only after it was made smaller, until they are done. */
+  get running(): number {
+    return this.#busy.size
+  }
+
+  /** Those at a job. */
+  get busy(): Iterable<Worker<Job, Result>> {
+    return this.#busy
+  }
+
+  /** An idle worker; undefined when there is none. Give it back with `release`. */
+  acquire(): Worker<Job, Result> | undefined {
+    if (this.#busy.size >= this.#size) return undefined
+    const worker = this.#idle.pop() ?? this.#make()
+    this.#busy.add(worker)
+    worker.work.wake?.()
+    return worker
+  }
+
+  /** Makes a worker idle again, or ends it if there are enough without it. */
+  release(worker: Worker<Job, Result>): void {
+    this.#busy.delete(worker)
+    // Of any number of workers none is kept: each is for one burst of jobs.
+    if (this.#size === Number.POSITIVE_INFINITY || this.#busy.size + this.#idle.length >= this.#size) {
+      this.#close(worker)
+      return
+    }
+    worker.work.rest?.()
+    this.#idle.push(worker)
+  }
+
+  /** Makes it larger or smaller. Nobody is interrupted: workers that are too many end after their job. */
+  resize(size: number): void {
+    this.#size = checkedSize(size)
+    while (this.#idle.length > 0 && this.#busy.size + this.#idle.length > size) this.#closeOneIdle()
+  }
+
+  /** Ends all that are idle; resolves when every worker that was to end has. */
+  async close(): Promise<void> {
+    while (this.#idle.length > 0) this.#closeOneIdle()
+    await Promise.all(this.#closing)
+  }
+
+  #closeOneIdle(): void {
+    const worker = this.#idle.pop()
+    if (worker) this.#close(worker)
+  }
+
+  #close(worker: Worker<Job, Result>): void {
+    const closing = worker.work.close?.().then(() => {
+      this.#closing.delete(closing as Promise<void>)
+    })
+    if (closing) this.#closing.add(closing)
   }
 }
 
-/** Hands out idle workers, and waits for one when there is none. */
-export class WorkerPool<Job> {
-  readonly size: number
-  readonly #idle: Worker<Job>[]
-  #running = 0
-  readonly #waiting: ((worker: Worker<Job>) => void)[] = []
-
-  /** `size` workers that all do `run`; a whole number from 1. */
-  constructor(size: number, run: Run<Job>) {
-    if (!(Number.isInteger(size) && size >= 1)) {
-      throw new RangeError(`a worker pool's size is a whole number from 1, not ${size}`)
-    }
-    this.size = size
-    const counted = async (job: Job) => {
-      this.#running += 1
-      try {
-        await run(job)
-      } finally {
-        this.#running -= 1
-      }
-    }
-    this.#idle = Array.from({ length: size }, () => new Worker(counted))
-  }
-
-  /** How many workers are at a job. */
-  get running(): number {
-    return this.#running
-  }
-
-  /** An idle worker, as soon as there is one. Give it back with `release`. */
-  acquire(): Promise<Worker<Job>> {
-    const worker = this.#idle.pop()
-    if (worker) return Promise.resolve(worker)
-    return new Promise((resolve) => this.#waiting.push(resolve))
-  }
-
-  /** Makes a worker idle again. */
-  release(worker: Worker<Job>): void {
-    const next = this.#waiting.shift()
-    if (next) next(worker)
-    else this.#idle.push(worker)
-  }
+function checkedSize(size: number): number {
+  if (size === Number.POSITIVE_INFINITY || (Number.isSafeInteger(size) && size >= 1)) return size
+  throw new RangeError(`a worker pool's size is a whole number from 1, or Infinity, not ${size}`)
 }

@@ -1,136 +1,305 @@
-/** The Dispatcher: a job leaves the queue only for an idle worker, every job is run once, and an error ends nothing. */
+/** The Dispatcher: a job leaves the queue only for an idle worker, the bound is the bound, and every job has one outcome. */
 
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { Dispatcher } from '../../src/dispatch/dispatcher.ts'
-import { JobQueue } from '../../src/dispatch/job-queue.ts'
-import { WorkerPool } from '../../src/dispatch/worker-pool.ts'
-import { quiet, SeededRandom } from '../memory-platform.ts'
+import { quiet } from '../memory-platform.ts'
+import { HeldJobs } from './held-jobs.ts'
 
-/** A running dispatcher whose jobs end when a test says so. */
-function started(workers: number, capacity: number) {
-  const queue = new JobQueue<string>(capacity)
-  const running = new Map<string, { end: () => void; fail: (error: Error) => void }>()
-  const begun: string[] = []
-  const errors: [string, string][] = []
-  let most = 0
-  const pool = new WorkerPool<string>(workers, (job) => {
-    begun.push(job)
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    running.set(job, { end: resolve, fail: reject })
-    most = Math.max(most, running.size)
-    return promise.finally(() => running.delete(job))
+describe('a dispatcher', () => {
+  test('runs as many jobs at once as there are workers, in the order they came', async () => {
+    const it = new HeldJobs(2, 10)
+    it.submit('a', 'b', 'c', 'd', 'e')
+    expect([it.begun, it.counters]).toEqual([['a', 'b'], { workers: 2, running: 2, queued: 3 }])
+    await it.end('b')
+    expect([it.begun, it.log]).toEqual([['a', 'b', 'c'], ['b: b!']])
+    await it.end('a', 'c')
+    await it.end('d', 'e')
+    expect(it.begun).toEqual(['a', 'b', 'c', 'd', 'e'])
+    expect(it.counters).toEqual({ workers: 2, idle: 2, done: 5 })
   })
-  const dispatcher = new Dispatcher(queue, pool, (error, job) => errors.push([job, (error as Error).message]))
-  let ended = false
-  const run = dispatcher.run().then(() => {
-    ended = true
-  })
-  return { queue, pool, running, begun, errors, run, most: () => most, ended: () => ended }
-}
 
-test('runs as many jobs at once as there are workers, and leaves the others in the queue', async () => {
-  const it = started(2, 10)
-  for (const job of ['a', 'b', 'c', 'd', 'e']) it.queue.offer(job)
-  await quiet()
-  expect([it.begun, it.queue.length]).toEqual([['a', 'b'], 3])
-  it.running.get('b')?.end()
-  await quiet()
-  expect([it.begun, it.queue.length]).toEqual([['a', 'b', 'c'], 2])
+  test('holds nothing behind the queue: with busy workers its bound is the bound', async () => {
+    const it = new HeldJobs(2, 3)
+    const kept = Array.from({ length: 100 }, (_, i) => it.dispatcher.offer(`${i}`))
+    expect(kept.filter(Boolean)).toHaveLength(2 + 3)
+    expect([it.most, it.counters]).toEqual([2, { workers: 2, running: 2, queued: 3, refused: 95 }])
+    expect(it.dispatcher.isFull).toBe(true)
+  })
+
+  test('gives each job its own result, whatever the order they end in', async () => {
+    const it = new HeldJobs(3, 0)
+    it.submit('a', 'b', 'c')
+    await it.end('c')
+    it.held('a').end('mine')
+    await it.end('b')
+    expect(it.log).toEqual(['c: c!', 'a: mine', 'b: b!'])
+  })
+
+  test('takes a function that returns no promise, and one that throws', async () => {
+    const run = (n: number) => {
+      if (n < 0) throw new Error('negative')
+      return n * 2
+    }
+    const dispatcher = new Dispatcher({ workers: 1, queue: 5, run })
+    const outcomes = await Promise.allSettled([1, -1, 3].map((n) => dispatcher.submit(n)))
+    expect(
+      outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : String(outcome.reason))),
+    ).toEqual([2, 'Error: negative', 6])
+  })
+
+  test('with any number of workers and no queue, is a task a request: none waits, none is kept', async () => {
+    const it = new HeldJobs(Number.POSITIVE_INFINITY, 0)
+    const jobs = Array.from({ length: 500 }, (_, i) => `${i}`)
+    it.submit(...jobs)
+    expect([it.most, it.counters['queued']]).toEqual([500, undefined])
+    await it.end(...jobs)
+    expect(it.counters).toEqual({ workers: Number.POSITIVE_INFINITY, idle: Number.POSITIVE_INFINITY, done: 500 })
+  })
+
+  test('with one worker and a queue, runs one job after another', async () => {
+    const it = new HeldJobs(1, 2)
+    it.submit('a', 'b', 'c')
+    expect(it.dispatcher.offer('d')).toBe(false)
+    for (const job of ['a', 'b', 'c']) {
+      expect([...it.running.keys()]).toEqual([job])
+      await it.end(job)
+    }
+  })
+
+  test('is told nonsense only once', () => {
+    const run = () => {}
+    expect(() => new Dispatcher({ workers: 0, queue: 1, run })).toThrow('a worker pool')
+    expect(() => new Dispatcher({ workers: 1, queue: Number.POSITIVE_INFINITY, run })).toThrow('a job queue')
+    expect(() => new Dispatcher({ workers: 1, queue: 1, timeoutMs: 0, run })).toThrow('timeoutMs')
+    const dispatcher = new Dispatcher<number>({ workers: 1, queue: 1, run })
+    expect(() => dispatcher.submit(1, { timeoutMs: 2 ** 31 })).toThrow('timeoutMs')
+    expect(() => dispatcher.offer(1, { priority: Number.NaN })).toThrow('a priority')
+  })
 })
 
-test('holds nothing behind the queue: with busy workers its bound is the bound', async () => {
-  const it = started(2, 3)
-  await quiet()
-  let accepted = 0
-  for (let i = 0; i < 100; i++) {
-    if (it.queue.offer(`${i}`)) accepted += 1
+describe('who waits to be accepted', () => {
+  test('submit waits while the queue is full, and is served in the order of its calls', async () => {
+    const it = new HeldJobs(1, 1)
+    it.submit('a', 'b', 'c', 'd')
+    expect(it.counters).toEqual({ workers: 1, running: 1, queued: 1, waiting: 2 })
+    await it.end('a')
+    expect([it.begun, it.counters['queued'], it.counters['waiting']]).toEqual([['a', 'b'], 1, 1])
+    expect(it.dispatcher.offer('late')).toBe(false)
+    await it.end('b')
+    await it.end('c')
+    await it.end('d')
+    expect(it.begun).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  test('put resolves when its job is accepted, not when it is done', async () => {
+    const it = new HeldJobs(1, 1)
+    for (const job of ['a', 'b', 'c', 'd']) it.note(job, it.dispatcher.put(job))
     await quiet()
-  }
-  expect(accepted).toBe(2 + 3)
-  expect(it.most()).toBe(2)
-})
-
-test('counts no worker as running while it waits for a job', async () => {
-  const it = started(2, 3)
-  await quiet()
-  expect(it.pool.running).toBe(0)
-  it.queue.offer('a')
-  await quiet()
-  expect(it.pool.running).toBe(1)
-})
-
-test('goes on with the next job after one that failed, and tells which and why', async () => {
-  const it = started(1, 5)
-  for (const job of ['a', 'b', 'c']) it.queue.offer(job)
-  await quiet()
-  it.running.get('a')?.fail(new Error('a broke'))
-  await quiet()
-  it.running.get('b')?.end()
-  await quiet()
-  expect(it.begun).toEqual(['a', 'b', 'c'])
-  expect(it.errors).toEqual([['a', 'a broke']])
-})
-
-test('survives a job that throws instead of returning a promise', async () => {
-  const queue = new JobQueue<string>(5)
-  const done: string[] = []
-  const pool = new WorkerPool<string>(1, (job) => {
-    if (job === 'bad') throw new Error('thrown')
-    done.push(job)
-    return Promise.resolve()
+    expect(it.log).toEqual(['a: true', 'b: true'])
+    await it.end('a')
+    expect(it.log).toEqual(['a: true', 'b: true', 'c: true'])
   })
-  const errors: string[] = []
-  const run = new Dispatcher(queue, pool, (error) => errors.push((error as Error).message)).run()
-  for (const job of ['bad', 'good']) queue.offer(job)
-  queue.close()
-  await run
-  expect([errors, done]).toEqual([['thrown'], ['good']])
-})
 
-test('ends when the queue is closed and empty and the last job has ended, not before', async () => {
-  const it = started(2, 5)
-  for (const job of ['a', 'b', 'c']) it.queue.offer(job)
-  await quiet()
-  it.queue.close()
-  it.running.get('a')?.end()
-  await quiet()
-  expect([it.begun.length, it.ended()]).toEqual([3, false])
-  it.running.get('b')?.end()
-  await quiet()
-  expect(it.ended()).toBe(false)
-  it.running.get('c')?.end()
-  await it.run
-  expect(it.pool.running).toBe(0)
-})
-
-test('ends at once when an idle queue is closed, and keeps no worker', async () => {
-  const it = started(2, 5)
-  await quiet()
-  it.queue.close()
-  await it.run
-  const workers = new Set([await it.pool.acquire(), await it.pool.acquire()])
-  expect(workers.size).toBe(2)
-})
-
-test('runs every job exactly once, in the order of the queue, never more than its workers at once', async () => {
-  const random = new SeededRandom(8)
-  const it = started(3, 4)
-  const offered: string[] = []
-  for (let step = 0; step < 2000; step++) {
-    const job = `${step}`
-    if (random.below(2) === 0 && it.queue.offer(job)) offered.push(job)
-    const jobs = [...it.running.values()]
-    const ending = jobs[random.below(jobs.length + 1)]
-    if (random.below(9) === 0) ending?.fail(new Error('by chance'))
-    else ending?.end()
-    if (random.below(3) === 0) await quiet()
-  }
-  it.queue.close()
-  while (!it.ended()) {
-    for (const { end } of it.running.values()) end()
+  test('without a queue a waiting job goes straight to the worker', async () => {
+    const it = new HeldJobs(1, 0)
+    for (const job of ['a', 'b']) it.note(job, it.dispatcher.put(job))
+    expect(it.dispatcher.trySubmit('c')).toBeUndefined()
     await quiet()
-  }
-  expect(it.begun).toEqual(offered)
-  expect(it.most()).toBe(3)
-  expect(offered.length).toBeGreaterThan(400)
+    expect(it.log).toEqual(['a: true'])
+    await it.end('a')
+    expect([it.log, it.begun]).toEqual([
+      ['a: true', 'b: true'],
+      ['a', 'b'],
+    ])
+  })
+
+  test('more than waitingMax are refused: that, too, is bounded', async () => {
+    const it = new HeldJobs(1, 1, { waitingMax: 2 })
+    it.submit('a', 'b', 'c', 'd', 'e')
+    it.note('f', it.dispatcher.put('f'))
+    await quiet()
+    expect(it.log).toEqual(['e: ✗ 2 jobs wait to be accepted (waitingMax)', 'f: false'])
+    expect(it.counters).toEqual({ workers: 1, running: 1, queued: 1, waiting: 2, refused: 2 })
+  })
+})
+
+describe('priorities', () => {
+  test('the highest first, then the oldest, also among those who wait to be accepted', async () => {
+    const it = new HeldJobs(1, 2)
+    const give = (job: string, priority: number) => void it.dispatcher.put(job, { priority })
+    give('a', 0)
+    for (const [job, priority] of Object.entries({ low: -1, mid: 0, high: 2, mid2: 0, high2: 2 })) give(job, priority)
+    for (const job of ['a', 'high', 'high2', 'mid', 'mid2', 'low']) {
+      expect([...it.running.keys()]).toEqual([job])
+      expect(it.counters['queued'] ?? 0).toBeLessThanOrEqual(2)
+      await it.end(job)
+    }
+  })
+})
+
+describe('resize', () => {
+  test('larger begins what waits, smaller lets workers finish', async () => {
+    const it = new HeldJobs(1, 4)
+    it.submit('a', 'b', 'c', 'd', 'e')
+    it.dispatcher.resize(3)
+    expect(it.begun).toEqual(['a', 'b', 'c'])
+    it.dispatcher.resize(1)
+    expect(it.counters).toEqual({ workers: 1, running: 3, queued: 2 })
+    await it.end('a', 'b')
+    expect(it.begun).toEqual(['a', 'b', 'c'])
+    await it.end('c')
+    expect([it.begun, it.counters['running']]).toEqual([['a', 'b', 'c', 'd'], 1])
+  })
+
+  test('larger accepts those who wait, as many as there is room for', async () => {
+    const it = new HeldJobs(1, 1)
+    it.submit('a', 'b', 'c', 'd', 'e')
+    it.dispatcher.resize(2)
+    expect([it.begun, it.counters]).toEqual([['a', 'b'], { workers: 2, running: 2, queued: 1, waiting: 2 }])
+  })
+})
+
+describe('pause', () => {
+  test('begins nothing, lets what runs go on, and takes what there is room for', async () => {
+    const it = new HeldJobs(2, 2)
+    it.submit('a')
+    it.dispatcher.pause()
+    it.submit('b', 'c', 'd')
+    await it.end('a')
+    expect([it.begun, it.counters]).toEqual([['a'], { workers: 2, idle: 2, queued: 2, waiting: 1, done: 1 }])
+    expect(it.dispatcher.offer('e')).toBe(false)
+    it.dispatcher.resume()
+    expect(it.begun).toEqual(['a', 'b', 'c'])
+    expect(it.counters['queued']).toBe(1)
+  })
+})
+
+describe('drain', () => {
+  test('resolves when nothing runs, is queued or waits, and takes jobs meanwhile', async () => {
+    const it = new HeldJobs(1, 1)
+    it.note('idle', it.dispatcher.drain())
+    it.submit('a', 'b', 'c')
+    it.note('drain', it.dispatcher.drain())
+    await it.end('a')
+    it.submit('d')
+    for (const job of ['b', 'c']) await it.end(job)
+    expect(it.log).toEqual(['idle: undefined', 'a: a!', 'b: b!', 'c: c!'])
+    await it.end('d')
+    expect(it.log.slice(-2)).toEqual(['d: d!', 'drain: undefined'])
+  })
+})
+
+describe('stop', () => {
+  test('does what is queued, refuses those who wait and those who come, and resolves at the end', async () => {
+    const it = new HeldJobs(1, 2)
+    it.submit('a', 'b', 'c', 'd')
+    it.note('put', it.dispatcher.put('e'))
+    it.note('stop', it.dispatcher.stop())
+    it.submit('f')
+    await quiet()
+    expect(it.log.toSorted()).toEqual([
+      'd: ✗ the dispatcher was stopped',
+      'f: ✗ the dispatcher was stopped',
+      'put: false',
+    ])
+    expect([it.dispatcher.trySubmit('g'), it.dispatcher.offer('h'), await it.dispatcher.put('i')]).toEqual([
+      undefined,
+      false,
+      false,
+    ])
+    await it.end('a')
+    await it.end('b')
+    expect(it.log).not.toContain('stop: undefined')
+    await it.end('c')
+    expect(it.log.slice(-2)).toEqual(['c: c!', 'stop: undefined'])
+    expect(it.counters).toEqual({ workers: 1, idle: 1, done: 3, refused: 6 })
+  })
+
+  test('without drain drops the queue and aborts what runs, and still waits for that', async () => {
+    const it = new HeldJobs(1, 2)
+    it.submit('a', 'b', 'c')
+    const { signal } = it.held('a').context
+    it.note('stop', it.dispatcher.stop({ drain: false }))
+    await quiet()
+    expect(it.log.toSorted()).toEqual(['a', 'b', 'c'].map((job) => `${job}: ✗ the dispatcher was stopped`))
+    expect([signal.aborted, it.counters]).toEqual([true, { workers: 1, running: 1, aborted: 3 }])
+    await it.fail('a', signal.reason)
+    expect(it.log.at(-1)).toBe('stop: undefined')
+  })
+
+  test('after a pause does the queue as well; a second one can be harder', async () => {
+    const it = new HeldJobs(1, 5)
+    it.dispatcher.pause()
+    it.submit('a', 'b', 'c')
+    it.note('stop', it.dispatcher.stop())
+    it.dispatcher.pause()
+    await it.end('a')
+    it.note('again', it.dispatcher.stop({ drain: false }))
+    await it.end('b')
+    expect(it.begun).toEqual(['a', 'b'])
+    expect(it.log.slice(-2)).toEqual(['stop: undefined', 'again: undefined'])
+  })
+
+  test('of an idle one resolves at once, also when it is disposed of', async () => {
+    await using dispatcher = new Dispatcher<number>({ workers: 1, queue: 0, run: () => {} })
+    await dispatcher.submit(1)
+    await dispatcher.stop()
+    expect(dispatcher.submit(2)).rejects.toThrow('stopped')
+  })
+})
+
+describe('events', () => {
+  test('tell each thing once, in order, until nobody listens', async () => {
+    const it = new HeldJobs(1, 1, { onError: (_, { attempt }) => (attempt === 1 ? { retryAfterMs: 10 } : undefined) })
+    const told: string[] = []
+    const kinds = [
+      'begun',
+      'done',
+      'failed',
+      'retried',
+      'aborted',
+      'refused',
+      'idle',
+      'paused',
+      'resumed',
+      'resized',
+      'stopped',
+    ] as const
+    const offs = kinds.map((kind) =>
+      it.dispatcher.on(kind, (event) => void told.push([kind, ...Object.values(event).map(String)].join(' '))),
+    )
+    it.dispatcher.offer('a')
+    await it.end('a')
+    it.dispatcher.offer('b')
+    it.dispatcher.offer('c')
+    it.dispatcher.offer('d')
+    await it.fail('b')
+    await it.clock.advance(10)
+    await it.fail('b')
+    it.dispatcher.pause()
+    it.dispatcher.resume()
+    it.dispatcher.resize(2)
+    it.dispatcher.on('aborted', () => it.running.get('c')?.end())
+    await it.dispatcher.stop({ drain: false })
+    expect(told).toEqual([
+      'begun a 1',
+      'done a a!',
+      'idle',
+      'begun b 1',
+      'refused d',
+      'retried b Error: b broke 1 10',
+      'begun b 2',
+      'failed b Error: b broke',
+      'begun c 1',
+      'paused',
+      'resumed',
+      'resized 2',
+      'aborted c DispatchError: the dispatcher was stopped',
+      'idle',
+      'stopped',
+    ])
+    for (const off of offs) off()
+    it.dispatcher.offer('late')
+    expect(told.at(-1)).toBe('stopped')
+  })
 })

@@ -1,125 +1,103 @@
-/** The JobQueue: its bound is a bound, jobs leave in the order they came, and nobody waits for ever. */
+/** The JobQueue: its bound is a bound, the highest priority leaves first, then the oldest, and any can be taken out. */
 
 import { describe, expect, test } from 'bun:test'
-import { JobQueue } from '../../src/dispatch/job-queue.ts'
-import { quiet, SeededRandom } from '../memory-platform.ts'
+import { JobQueue, Queueable } from '../../src/dispatch/job-queue.ts'
+import { SeededRandom } from '../memory-platform.ts'
+
+class Named extends Queueable {
+  readonly name: string
+
+  constructor(name: string, priority?: number) {
+    super(priority)
+    this.name = name
+  }
+}
+
+const taken = (queue: JobQueue<Named>) => Array.from({ length: queue.length }, () => queue.take()?.name)
 
 describe('a job queue', () => {
-  test('says no to what is beyond its capacity, and keeps nothing of it', async () => {
-    const queue = new JobQueue<number>(3)
-    expect([1, 2, 3, 4, 5].map((job) => queue.offer(job))).toEqual([true, true, true, false, false])
+  test('says no to what is beyond its capacity, and keeps nothing of it', () => {
+    const queue = new JobQueue<Named>(3)
+    expect(['a', 'b', 'c', 'd', 'e'].map((name) => queue.offer(new Named(name)))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ])
     expect(queue.length).toBe(3)
-    expect([await queue.take(), await queue.take(), await queue.take()]).toEqual([1, 2, 3])
-    expect(queue.length).toBe(0)
+    expect(taken(queue)).toEqual(['a', 'b', 'c'])
+    expect([queue.length, queue.take(), queue.first]).toEqual([0, undefined, undefined])
   })
 
-  test('never holds more than its capacity, whoever puts and offers', async () => {
-    const random = new SeededRandom(3)
-    const queue = new JobQueue<number>(4)
-    const taken: number[] = []
-    for (let step = 0; step < 2000; step++) {
-      const turn = random.below(4)
-      if (turn === 0) void queue.put(step)
-      else if (turn === 1) queue.offer(step)
-      else if (queue.length > 0) void queue.take().then((job) => taken.push(job ?? -1))
-      expect(queue.length).toBeLessThanOrEqual(4)
-      if (random.below(3) === 0) await quiet()
-      expect(queue.length).toBeLessThanOrEqual(4)
-    }
-    expect(taken.length).toBeGreaterThan(300)
+  test('with a capacity of 0 takes nothing', () => {
+    const queue = new JobQueue<Named>(0)
+    expect([queue.offer(new Named('a')), queue.length]).toEqual([false, 0])
   })
 
-  test.each([0, -1, Number.NaN, 1.5, Number.POSITIVE_INFINITY])('has no capacity of %p', (capacity) => {
+  test.each([-1, Number.NaN, 1.5, Number.POSITIVE_INFINITY])('has no capacity of %p', (capacity) => {
     expect(() => new JobQueue(capacity)).toThrow(RangeError)
   })
-})
 
-describe('put', () => {
-  test('waits while the queue is full, and not a moment longer', async () => {
-    const queue = new JobQueue<string>(1)
-    expect(await queue.put('a')).toBe(true)
-    const put: string[] = []
-    void queue.put('b').then(() => put.push('b'))
-    void queue.put('c').then(() => put.push('c'))
-    await quiet()
-    expect([queue.length, put]).toEqual([1, []])
-    expect(await queue.take()).toBe('a')
-    await quiet()
-    expect([queue.length, put]).toEqual([1, ['b']])
-  })
-
-  test('is served in the order of its calls, also when others come just as room is made', async () => {
-    const queue = new JobQueue<string>(1)
-    queue.offer('a')
-    void queue.put('b')
-    void queue.put('c')
-    const taken = [queue.take()]
-    expect(queue.offer('late')).toBe(false)
-    void queue.put('d')
-    await quiet()
-    for (let i = 0; i < 3; i++) taken.push(queue.take())
-    expect(await Promise.all(taken)).toEqual(['a', 'b', 'c', 'd'])
-  })
-
-  test('in any mix with take, loses no job, doubles none and keeps their order', async () => {
-    for (let seed = 0; seed < 40; seed++) {
-      const random = new SeededRandom(seed)
-      const queue = new JobQueue<number>(1 + random.below(3))
-      const puts: Promise<boolean>[] = []
-      const takes: Promise<number | undefined>[] = []
-      for (let step = 0; step < 100; step++) {
-        if (random.below(2) === 0) puts.push(queue.put(puts.length))
-        else takes.push(queue.take())
-        if (random.below(4) === 0) await quiet()
-      }
-      while (takes.length < puts.length) takes.push(queue.take())
-      await quiet()
-      queue.close()
-      const taken = (await Promise.all(takes)).filter((job) => job !== undefined)
-      expect([seed, taken]).toEqual([seed, puts.map((_, job) => job)])
-      expect(await Promise.all(puts)).toEqual(puts.map(() => true))
+  test('gives the highest priority first, and of one priority the oldest', () => {
+    const queue = new JobQueue<Named>(9)
+    for (const [name, priority] of Object.entries({
+      a: 0,
+      b: 5,
+      c: -1,
+      d: 5,
+      e: 0.5,
+      f: 0,
+      g: Number.POSITIVE_INFINITY,
+    })) {
+      queue.offer(new Named(name, priority))
     }
-  })
-})
-
-describe('take', () => {
-  test('waits for a job and gets the oldest, takers in their order', async () => {
-    const queue = new JobQueue<number>(2)
-    const takes = [queue.take(), queue.take(), queue.take()]
-    for (const job of [1, 2, 3, 4]) expect(queue.offer(job)).toBe(true)
-    expect(await Promise.all(takes)).toEqual([1, 2, 3])
-    expect(queue.length).toBe(1)
-  })
-})
-
-describe('close', () => {
-  test('lets what waits be taken, then ends takers with undefined', async () => {
-    const queue = new JobQueue<number>(3)
-    queue.offer(1)
-    queue.offer(2)
-    queue.close()
-    expect(queue.offer(3)).toBe(false)
-    expect([await queue.take(), await queue.take(), await queue.take()]).toEqual([1, 2, undefined])
+    expect(queue.first?.name).toBe('g')
+    expect(taken(queue)).toEqual(['g', 'b', 'd', 'e', 'a', 'f', 'c'])
   })
 
-  test('with discard drops what waits', async () => {
-    const queue = new JobQueue<number>(2)
-    queue.offer(1)
-    queue.close({ discard: true })
-    expect([queue.length, await queue.take()]).toEqual([0, undefined])
+  test('lets any job be taken out, once, and only by the queue it is in', () => {
+    const queue = new JobQueue<Named>(5)
+    const jobs = ['a', 'b', 'c', 'd'].map((name) => new Named(name, name === 'b' ? 1 : 0))
+    for (const job of jobs) queue.offer(job)
+    const other = new JobQueue<Named>(5)
+    expect(jobs.map((job) => other.remove(job))).toEqual([false, false, false, false])
+    const [a, b, , d] = jobs
+    expect([b, d, a, a].map((job) => queue.remove(job!))).toEqual([true, true, true, false])
+    expect(queue.offer(new Named('e'))).toBe(true)
+    expect(taken(queue)).toEqual(['c', 'e'])
   })
 
-  test('tells those who wait to put that their job was not kept, and those who wait to take that none comes', async () => {
-    const full = new JobQueue<number>(1)
-    full.offer(1)
-    const puts = [full.put(2), full.put(3)]
-    full.close()
-    expect(await Promise.all([...puts, full.put(4)])).toEqual([false, false, false])
-    expect([await full.take(), await full.take()]).toEqual([1, undefined])
+  test('keeps nothing of a job that has left', () => {
+    const queue = new JobQueue<Named>(3)
+    const jobs = ['a', 'b', 'c'].map((name) => new Named(name))
+    for (const job of jobs) queue.offer(job)
+    queue.take()
+    queue.remove(jobs[1]!)
+    for (const job of jobs.slice(0, 2))
+      expect([job.next, job.previous, job.line]).toEqual([undefined, undefined, undefined])
+    expect(jobs[2]?.previous).toBeUndefined()
+  })
 
-    const empty = new JobQueue<number>(1)
-    const takes = [empty.take(), empty.take()]
-    empty.close()
-    expect(await Promise.all(takes)).toEqual([undefined, undefined])
+  test('does what a sorted list does, whoever comes and goes', () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const random = new SeededRandom(seed)
+      const queue = new JobQueue<Named>(1 + random.below(12))
+      let list: Named[] = []
+      for (let step = 0; step < 400; step++) {
+        const turn = random.below(5)
+        if (turn < 3) {
+          const job = new Named(`${step}`, random.below(4) - 1)
+          const fits = list.length < queue.capacity
+          expect(queue.offer(job)).toBe(fits)
+          if (fits) list = [...list, job].toSorted((a, b) => b.priority - a.priority)
+        } else if (turn === 3) expect(queue.take()).toBe(list.shift())
+        else if (list.length > 0) {
+          const [job] = list.splice(random.below(list.length), 1)
+          expect(queue.remove(job!)).toBe(true)
+        }
+        expect([queue.length, queue.first]).toEqual([list.length, list[0]])
+      }
+    }
   })
 })

@@ -1,68 +1,67 @@
-/** The WorkerPool: never more workers than its size, each at one job, and those who wait served in order. */
+/** The WorkerPool: never more workers than its size, made when needed, and ended when they are too many. */
 
 import { expect, test } from 'bun:test'
-import { type Worker, WorkerPool } from '../../src/dispatch/worker-pool.ts'
-import { quiet } from '../memory-platform.ts'
+import type { Attempts } from '../../src/dispatch/attempts.ts'
+import { Worker } from '../../src/dispatch/worker.ts'
+import { WorkerPool } from '../../src/dispatch/worker-pool.ts'
 
-test('hands out as many workers as it has and not one more', async () => {
-  const pool = new WorkerPool<number>(3, async () => {})
-  const workers = new Set([await pool.acquire(), await pool.acquire(), await pool.acquire()])
-  expect(workers.size).toBe(3)
-  let fourth: Worker<number> | undefined
-  void pool.acquire().then((worker) => {
-    fourth = worker
+/** A pool that writes down what becomes of its workers. */
+function noted(size: number) {
+  const log: string[] = []
+  let made = 0
+  const pool = new WorkerPool<string, void>(size, () => {
+    const name = `w${made++}`
+    log.push(`${name} made`)
+    const work = {
+      run: () => {},
+      wake: () => void log.push(`${name} wakes`),
+      rest: () => void log.push(`${name} rests`),
+      close: async () => void log.push(`${name} closed`),
+    }
+    return new Worker(work, {} as Attempts<string, void>, () => undefined)
   })
-  await quiet()
-  expect(fourth).toBeUndefined()
-  const [one] = workers
-  if (one) pool.release(one)
-  await quiet()
-  expect(fourth).toBe(one)
+  return { pool, log }
+}
+
+test('hands out as many workers as it has and not one more', () => {
+  const { pool } = noted(3)
+  const workers = [1, 2, 3, 4].map(() => pool.acquire())
+  expect(new Set(workers).size).toBe(4)
+  expect([workers[3], pool.running]).toEqual([undefined, 3])
+  pool.release(workers[1]!)
+  expect([pool.running, pool.acquire() === workers[1], pool.running]).toEqual([2, true, 3])
 })
 
-test('gives a released worker to whoever waited longest', async () => {
-  const pool = new WorkerPool<number>(1, async () => {})
-  const worker = await pool.acquire()
-  const served: string[] = []
-  for (const name of ['first', 'second', 'third']) {
-    void pool.acquire().then((worker) => {
-      served.push(name)
-      pool.release(worker)
-    })
-  }
-  pool.release(worker)
-  await quiet()
-  expect(served).toEqual(['first', 'second', 'third'])
+test('makes a worker only when none is idle', () => {
+  const { pool, log } = noted(2)
+  for (let i = 0; i < 3; i++) pool.release(pool.acquire()!)
+  expect(log).toEqual(['w0 made', 'w0 wakes', 'w0 rests', 'w0 wakes', 'w0 rests', 'w0 wakes', 'w0 rests'])
 })
 
-test('counts the workers that are at a job, not those that only wait for one', async () => {
-  const jobs = new Map<string, () => void>()
-  const pool = new WorkerPool<string>(2, (job) => new Promise((resolve) => jobs.set(job, resolve)))
-  const [one, two] = [await pool.acquire(), await pool.acquire()]
-  expect(pool.running).toBe(0)
-  const works = [one.work('a'), two.work('b')]
-  expect(pool.running).toBe(2)
-  jobs.get('a')?.()
-  await works[0]
-  expect(pool.running).toBe(1)
-  jobs.get('b')?.()
-  await works[1]
-  expect(pool.running).toBe(0)
+test('made smaller, ends the idle at once and the others when they are done', async () => {
+  const { pool, log } = noted(4)
+  const [a, b, c] = [pool.acquire()!, pool.acquire()!, pool.acquire()!]
+  pool.release(a)
+  log.length = 0
+  pool.resize(1)
+  expect([log, pool.running]).toEqual([['w0 closed'], 2])
+  pool.release(b)
+  expect([log.at(-1), pool.acquire()]).toEqual(['w1 closed', undefined])
+  pool.release(c)
+  expect([log.at(-1), pool.running]).toEqual(['w2 rests', 0])
+  await pool.close()
+  expect(log.at(-1)).toBe('w2 closed')
 })
 
-test("a job's error reaches who gave it, thrown at once or later, and is not counted as running any more", async () => {
-  const pool = new WorkerPool<string>(1, (job) => {
-    if (job === 'at once') throw new Error('at once')
-    return Promise.reject(new Error(job))
-  })
-  const worker = await pool.acquire()
-  for (const job of ['at once', 'later']) {
-    const work = worker.work(job)
-    await expect(work).rejects.toThrow(job)
-    expect(pool.running).toBe(0)
-  }
+test('of any number of workers, keeps none that is idle', () => {
+  const { pool, log } = noted(Number.POSITIVE_INFINITY)
+  const workers = Array.from({ length: 1000 }, () => pool.acquire()!)
+  expect(pool.running).toBe(1000)
+  for (const worker of workers) pool.release(worker)
+  expect([pool.running, log.filter((line) => line.endsWith('closed')).length]).toEqual([0, 1000])
 })
 
-test.each([0, -1, Number.NaN, 1.5, Number.POSITIVE_INFINITY])('has no size of %p', (size) => {
-  expect(() => new WorkerPool(size, async () => {})).toThrow(RangeError)
+test.each([0, -1, Number.NaN, 1.5])('has no size of %p', (size) => {
+  expect(() => noted(size)).toThrow(RangeError)
+  expect(() => noted(1).pool.resize(size)).toThrow(RangeError)
 })
