@@ -1,0 +1,78 @@
+/** What is published: packed as npm packs it, `millrace/dispatch` works on Node and Bun, has its types, and bundles for a browser. */
+
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Scratch } from '../../millrace.ts'
+
+const ROOT = join(import.meta.dir, '../../..')
+/** A newer Node than the machine's can be named. */
+const NODE = process.env['NODE_OF_TESTS'] ?? 'node'
+
+const scratch = new Scratch()
+afterAll(() => scratch[Symbol.dispose]())
+const user = scratch.at('user')
+
+/** What a program printed; its errors, when it failed. */
+async function output(command: string[], cwd = user): Promise<string> {
+  const run = Bun.spawn(command, { cwd, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' })
+  const [out, errors, code] = await Promise.all([
+    new Response(run.stdout).text(),
+    new Response(run.stderr).text(),
+    run.exited,
+  ])
+  return code === 0 ? out.trim() : `exit code ${code}: ${out}${errors}`
+}
+
+beforeAll(async () => {
+  const tarball = (await output(['npm', 'pack', '--silent', '--pack-destination', scratch.path], ROOT))
+    .split('\n')
+    .at(-1)
+  const home = join(user, 'node_modules/millrace')
+  mkdirSync(home, { recursive: true })
+  // The library needs none of the server's packages, so that unpacking is all there is to installing.
+  await output(['tar', '-xzf', scratch.at(`${tarball}`), '--strip-components=1', '-C', home])
+  for (const file of ['smoke.mjs', 'smoke-thread.mjs']) cpSync(join(import.meta.dir, file), join(user, file))
+  writeFileSync(join(user, 'package.json'), '{"type":"module"}')
+}, 60_000)
+
+test('it works on Node', async () => {
+  expect(await output([NODE, 'smoke.mjs'])).toBe('fine')
+}, 30_000)
+
+test('it works on Bun', async () => {
+  expect(await output([process.execPath, 'smoke.mjs'])).toBe('fine')
+}, 30_000)
+
+test('its types are there, and infer jobs and results', async () => {
+  writeFileSync(
+    join(user, 'typed.ts'),
+    `import { Dispatcher } from 'millrace/dispatch'
+     const dispatcher = new Dispatcher({ workers: 1, queue: 1, run: async (job: { n: number }) => job.n })
+     export const result: Promise<number> = dispatcher.submit({ n: 1 })
+     // @ts-expect-error
+     dispatcher.offer({ m: 1 })`,
+  )
+  const options = ['--module', 'nodenext', '--target', 'es2022', '--lib', 'es2024,esnext.disposable,dom']
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+  expect(
+    await output([
+      process.execPath,
+      tsc,
+      '--strict',
+      '--noEmit',
+      '--exactOptionalPropertyTypes',
+      ...options,
+      'typed.ts',
+    ]),
+  ).toBe('')
+}, 30_000)
+
+test('it bundles for a browser, where nothing of Node is imported', async () => {
+  const entry = join(user, 'browser.js')
+  writeFileSync(entry, `export { Dispatcher } from './node_modules/millrace/dist/dispatch/index.js'`)
+  const { outputs } = await Bun.build({ entrypoints: [entry], target: 'browser' })
+  const bundle = await outputs[0]?.text()
+  expect(bundle).toContain('class Dispatcher')
+  expect(bundle).not.toMatch(/(from|import|require)\s*\(?\s*["'](node|bun):/)
+}, 30_000)
