@@ -3,6 +3,7 @@
 import type { Question } from './question.ts'
 import { ackLatency } from './questions/ack-latency.ts'
 import { batch } from './questions/batch.ts'
+import { dispatch } from './questions/dispatch.ts'
 import { growth } from './questions/growth.ts'
 import { guard } from './questions/guard.ts'
 import { landed } from './questions/landed.ts'
@@ -23,5 +24,6 @@ export const QUESTIONS: readonly Question[] = [
   growth,
   lanes,
   peers,
+  dispatch,
   guard,
 ]

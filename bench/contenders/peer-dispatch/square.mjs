@@ -1,0 +1,5 @@
+/** The job of the threads. */
+
+export function run(n) {
+  return n * n
+}
