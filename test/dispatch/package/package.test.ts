@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Scratch } from '../../millrace.ts'
+import { EXAMPLES, FILES } from '../examples.ts'
 
 const ROOT = join(import.meta.dir, '../../..')
 /** A newer Node than the machine's can be named. */
@@ -44,28 +45,19 @@ test('it works on Bun', async () => {
   expect(await output([process.execPath, 'smoke.mjs'])).toBe('fine')
 }, 30_000)
 
-test('its types are there, and infer jobs and results', async () => {
-  writeFileSync(
-    join(user, 'typed.ts'),
-    `import { Dispatcher } from 'millrace/dispatch'
+test('its types are there, and infer jobs and results; the examples keep to them', async () => {
+  const typed = `import { Dispatcher } from 'millrace/dispatch'
      const dispatcher = new Dispatcher({ workers: 1, queue: 1, run: async (job: { n: number }) => job.n })
      export const result: Promise<number> = dispatcher.submit({ n: 1 })
      // @ts-expect-error
-     dispatcher.offer({ m: 1 })`,
-  )
+     dispatcher.offer({ m: 1 })`
+  const examples = EXAMPLES.map((text, i) => ({ name: `example-${i + 1}.ts`, text }))
+  const files = [{ name: 'typed.ts', text: typed }, ...FILES, ...examples]
+  for (const { name, text } of files) writeFileSync(join(user, name), text)
   const options = ['--module', 'nodenext', '--target', 'es2022', '--lib', 'es2024,esnext.disposable,dom']
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
-  expect(
-    await output([
-      process.execPath,
-      tsc,
-      '--strict',
-      '--noEmit',
-      '--exactOptionalPropertyTypes',
-      ...options,
-      'typed.ts',
-    ]),
-  ).toBe('')
+  const strict = ['--strict', '--exactOptionalPropertyTypes', '--noEmit']
+  const tsc = [process.execPath, join(ROOT, 'node_modules/typescript/bin/tsc')]
+  expect(await output([...tsc, ...strict, ...options, ...files.map(({ name }) => name)])).toBe('')
 }, 30_000)
 
 test('it bundles for a browser, where nothing of Node is imported', async () => {
