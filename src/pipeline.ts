@@ -164,7 +164,10 @@ export async function startPipeline(
     async drain(graceMs) {
       await journal.close()
       const done = new AbortController()
-      await Promise.race([Promise.all([backlog.close(), tidying, ...renewed]), platform.clock.sleep(graceMs, done.signal)])
+      await Promise.race([
+        Promise.all([backlog.close(), tidying, ...renewed]),
+        platform.clock.sleep(graceMs, done.signal),
+      ])
       done.abort()
     },
   }

@@ -94,6 +94,7 @@ export class Attempts<Job, Result> {
 }
 
 function endTimer(task: { timer: { cancel(): void } | undefined }): void {
-  task.timer?.cancel()
+  if (!task.timer) return
+  task.timer.cancel()
   task.timer = undefined
 }

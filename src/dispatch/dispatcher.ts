@@ -5,34 +5,12 @@ import { DispatchError } from './dispatch-error.ts'
 import type { DispatchEvents } from './events.ts'
 import { JobQueue } from './job-queue.ts'
 import { checkTimeout, type DispatcherOptions, type SubmitOptions, WAITING_MAX } from './options.ts'
-import { Tally } from './tally.ts'
+import { type Counters, Tally } from './tally.ts'
 import { Task, type TaskKeeper } from './task.ts'
 import { Thread } from './thread.ts'
 import { systemTimers } from './timers.ts'
 import { type Work, Worker } from './worker.ts'
 import { WorkerPool } from './worker-pool.ts'
-
-/** How many jobs are where, and how those that are gone ended. */
-export interface Counters {
-  /** How many may run at once. */
-  workers: number
-  /** Workers at a job. */
-  running: number
-  idle: number
-  /** Accepted, and waiting for a worker. */
-  queued: number
-  /** In `submit` or `put`, waiting to be accepted. */
-  waiting: number
-  done: number
-  /** Given up after an error. */
-  failed: number
-  /** Dropped by a signal, a group or a stop. */
-  aborted: number
-  /** Attempts after one that failed. */
-  retried: number
-  /** Never accepted. */
-  refused: number
-}
 
 const KEPT = Promise.resolve(true)
 const NOT_KEPT = Promise.resolve(false)

@@ -3,6 +3,28 @@
 import { Events, uncaught } from './events.ts'
 import type { Task } from './task.ts'
 
+/** How many jobs are where, and how those that are gone ended. */
+export interface Counters {
+  /** How many may run at once. */
+  workers: number
+  /** Workers at a job. */
+  running: number
+  idle: number
+  /** Accepted, and waiting for a worker. */
+  queued: number
+  /** In `submit` or `put`, waiting to be accepted. */
+  waiting: number
+  done: number
+  /** Given up after an error. */
+  failed: number
+  /** Dropped by a signal, a group or a stop. */
+  aborted: number
+  /** Attempts after one that failed. */
+  retried: number
+  /** Never accepted. */
+  refused: number
+}
+
 /** Counts outcomes and hands them out. */
 export class Tally<Job, Result> {
   readonly events = new Events<Job, Result>()

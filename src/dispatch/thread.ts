@@ -20,6 +20,8 @@ export class Thread<Job, Result> implements Work<Job, Result> {
   }
 
   async run(job: Job, task: Task<Job, Result>): Promise<Result> {
+    // Also by a listener that heard of its begin.
+    if (task.cutBy) throw task.cutBy.reason
     const thread = this.#thread ?? this.#spawn()
     // Nothing but the end of the thread ends what it computes. What it still says counts no more.
     task.interrupt = () => {
@@ -62,6 +64,7 @@ export class Thread<Job, Result> implements Work<Job, Result> {
     thread.on('message', (answer) => {
       if (!this.#isEnding) this.#settle?.(answer as ThreadAnswer)
     })
+    thread.on('messageerror', (error) => this.#settle?.({ kind: 'failed', error }))
     thread.on('error', (error) => {
       cause = error
     })

@@ -5,7 +5,7 @@ import { DispatchError } from './dispatch-error.ts'
 /** A thread as its parent sees it. */
 export interface WorkerThread {
   postMessage(message: unknown, transfer?: readonly object[]): void
-  on(event: 'message' | 'error' | 'exit', listener: (value: unknown) => void): void
+  on(event: 'message' | 'messageerror' | 'error' | 'exit', listener: (value: unknown) => void): void
   ref(): void
   unref(): void
   terminate(): Promise<number>

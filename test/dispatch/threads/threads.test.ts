@@ -67,6 +67,15 @@ test('a signal ends what computes, for nothing else can', async () => {
   expect(await dispatcher.submit({ do: 'square', n: 5 })).toBe(25)
 })
 
+test('a job aborted by who hears of its begin is not even asked for', async () => {
+  const dispatcher = threads(1)
+  const abort = new AbortController()
+  const off = dispatcher.on('begun', () => abort.abort(new Error('at once')))
+  expect(await dispatcher.submit({ do: 'spin' }, abort).catch((error) => error.message)).toBe('at once')
+  off()
+  expect(await dispatcher.submit({ do: 'square', n: 6 })).toBe(36)
+})
+
 test('a module that is not there or exports no run is an error of the job', async () => {
   for (const module of ['./missing.ts', '../../seeded.ts']) {
     const dispatcher = new Dispatcher({ workers: 1, queue: 0, run: new URL(module, import.meta.url) })
