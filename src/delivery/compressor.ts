@@ -14,6 +14,8 @@ const ZSTD_HASH_LOG = 12
 const OUTPUT_CHUNK_BYTES = 256 * 1024
 /** How much room a body gets when it has outgrown what it had. */
 const GROWTH = 1.5
+/** And how much more than the last one had. */
+const LIKELY_ROOM = 1.1
 
 /** A finished body. */
 export interface Compressed {
@@ -63,9 +65,12 @@ export function createCompressor(compression: Compression): Compressor {
   }
 }
 
+/** The next body is likely as long as the last: one that has to grow is copied into memory that nobody has touched. */
+let likelyBytes = OUTPUT_CHUNK_BYTES
+
 /** A body that grows in place, so that its pieces and the whole are never both in memory. */
 class Collected {
-  #body: Uint8Array<ArrayBuffer> = new Uint8Array(OUTPUT_CHUNK_BYTES)
+  #body: Uint8Array<ArrayBuffer> = new Uint8Array(likelyBytes)
   readonly #hash = createHash('sha256')
   #bytes = 0
 
@@ -80,6 +85,7 @@ class Collected {
 
   finish(): Compressed {
     const body = this.#body.subarray(0, this.#bytes)
+    likelyBytes = Math.max(OUTPUT_CHUNK_BYTES, Math.ceil(this.#bytes * LIKELY_ROOM))
     this.#body = new Uint8Array(0)
     return { body, sha256: this.#hash.digest() }
   }

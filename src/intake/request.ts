@@ -4,6 +4,7 @@ import type { AppendRefusal, Journal, Waiter } from '../journal/journal.ts'
 import { parseReceipt, type ReceiptParts } from '../journal/name.ts'
 import type { Observer } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
+import type { Garbage } from '../platform/garbage.ts'
 import { type AckLevel, type AckOptions, wantedAck } from './ack.ts'
 import { type BodyContext, type Charge, CLOSE, enter, isPlain, readBody } from './body.ts'
 import type { Deadlines, Expiring } from './deadlines.ts'
@@ -17,6 +18,8 @@ export interface RequestContext extends BodyContext {
   journal: Journal
   deadlines: Deadlines
   clock: Clock
+  /** What bodies leave behind. */
+  garbage: Garbage
   observe: Observer
   ack: AckOptions
   idempotency: Idempotency
@@ -176,6 +179,7 @@ class Post implements Expiring, Waiter, StoredWaiter {
     // It came after its refusal: what was refused is not kept.
     if (this.#isLate) return this.#context.admission.leave(this.#charge)
     try {
+      if (!('code' in received)) this.#context.garbage.add(received.byteLength)
       this.#keep(received instanceof ArrayBuffer ? new Uint8Array(received) : received)
     } catch (error) {
       this.#failed(error)

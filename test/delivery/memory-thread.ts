@@ -4,7 +4,6 @@ import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
 import { createCompressor } from '../../src/delivery/compressor.ts'
 import { type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
 import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
-import { Garbage } from '../../src/delivery/garbage.ts'
 import { Lines } from '../../src/delivery/lines.ts'
 import { Parking } from '../../src/delivery/parking.ts'
 import type { Trouble } from '../../src/delivery/patience.ts'
@@ -15,6 +14,7 @@ import type { OutgoingObject, PutOutcome } from '../../src/destination/destinati
 import type { NewRecord } from '../../src/journal/journal.ts'
 import type { SegmentHeader } from '../../src/journal/layout.ts'
 import type { Event } from '../../src/observe/events.ts'
+import { Garbage } from '../../src/platform/garbage.ts'
 import { HEADER, segmentOf, valueRecord } from '../journal/segment-files.ts'
 import { MemoryFiles } from '../memory-files.ts'
 import { memoryPlatform } from '../memory-platform.ts'
@@ -73,7 +73,7 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
     destination,
     turn: new Turn(),
     lines: new Lines(),
-    garbage: new Garbage(() => {}),
+    garbage: new Garbage(Number.POSITIVE_INFINITY),
     compress: createCompressor,
     chunks: new ChunkPool(CHUNK_BYTES, 2),
     bodies: new Budget(bodyBytesMax),

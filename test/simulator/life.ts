@@ -4,7 +4,6 @@ import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
 import { type Compressor, createCompressor } from '../../src/delivery/compressor.ts'
 import { type Delivered, type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
 import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
-import { Garbage } from '../../src/delivery/garbage.ts'
 import { Lines } from '../../src/delivery/lines.ts'
 import { Parking } from '../../src/delivery/parking.ts'
 import { PutLimit } from '../../src/delivery/put-limit.ts'
@@ -18,6 +17,7 @@ import { Ledger } from '../../src/observe/ledger.ts'
 import type { Amount } from '../../src/observe/ledger-entry.ts'
 import { type Pipeline, type PipelineOptions, startPipeline } from '../../src/pipeline.ts'
 import type { Files } from '../../src/platform/files.ts'
+import { Garbage } from '../../src/platform/garbage.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 import type { Disk } from './disk.ts'
 import type { DiskFaults } from './disk-faults.ts'
@@ -317,7 +317,7 @@ export class Life {
       destination: seams.destination?.(to) ?? to,
       turn: new Turn(),
       lines: spareLines.pop() ?? new Lines(),
-      garbage: new Garbage(() => {}),
+      garbage: new Garbage(Number.POSITIVE_INFINITY),
       compress: (compression) => inSimulatedTime(world, strand, createCompressor(compression)),
       chunks: new ChunkPool(CHUNK_BYTES, 8),
       bodies: new Budget(this.#options.bodyBytesMax),
