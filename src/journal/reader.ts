@@ -13,6 +13,8 @@ import {
 
 /** How much is read at once; a longer frame makes the buffer grow to its length. */
 const READ_BYTES = 1 << 20
+/** A buffer that grew for a long frame is kept up to this length: others like it often follow. */
+const KEPT_BYTES_MAX = 4 << 20
 
 /** What a segment file holds, piece by piece. */
 export type SegmentPiece =
@@ -121,7 +123,7 @@ class Window {
 
   async #load(offset: number, length: number): Promise<void> {
     if (length > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(length)
-    else if (this.#buffer.length > READ_BYTES && length <= READ_BYTES) this.#buffer = Buffer.allocUnsafe(READ_BYTES)
+    else if (this.#buffer.length > KEPT_BYTES_MAX && length <= READ_BYTES) this.#buffer = Buffer.allocUnsafe(READ_BYTES)
     this.#offset = offset
     this.#length = 0
     const wanted = Math.min(this.#buffer.length, this.fileBytes - offset)

@@ -4,6 +4,9 @@ import type { AppendRefusal, NewRecord, RememberedNote, Waiter } from './journal
 import { FRAME_HEADER_BYTES, writeFrameHeader } from './layout.ts'
 import { noteOf, recordBytes, writeRecord } from './record.ts'
 
+/** A buffer that grew for one long record is kept up to this length: others like it often follow. */
+const KEPT_BYTES_MAX = 4 << 20
+
 /** Holds one frame's records and those who wait for it. Reused for frame after frame. */
 export class Stage {
   records = 0
@@ -83,6 +86,6 @@ export class Stage {
     this.#end = FRAME_HEADER_BYTES
     this.#waiters = []
     if (this.#noted.length > 0) this.#noted = []
-    if (this.#buffer.length > this.#usualBytes) this.#buffer = Buffer.allocUnsafeSlow(this.#usualBytes)
+    if (this.#buffer.length > KEPT_BYTES_MAX) this.#buffer = Buffer.allocUnsafeSlow(this.#usualBytes)
   }
 }
