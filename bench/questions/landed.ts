@@ -46,15 +46,14 @@ export const landed: Question = {
       await using subject = await startKnownDesign(program, design, standIn)
       return await measureLanding(session, subject, load)
     }
+    const millrace = (options: readonly string[]) => async () => {
+      await using standIn = await startStandIn()
+      await using subject = await startMillrace(session.directory('data'), standIn.endpoint, options)
+      return await measureFlow(session, subject, load)
+    }
     await alternate(session, [
-      {
-        name: 'Millrace',
-        async measure() {
-          await using standIn = await startStandIn()
-          await using subject = await startMillrace(session.directory('data'), standIn.endpoint)
-          return await measureFlow(session, subject, load)
-        },
-      },
+      { name: 'Millrace', measure: millrace([]) },
+      { name: 'Millrace, 2 lanes', measure: millrace(['--lanes', '2']) },
       { name: 'known pool', measure: known('pool') },
       { name: 'known channel', measure: known('channel') },
       { name: 'known goroutine', measure: known('goroutine') },

@@ -20,6 +20,7 @@ export const single: Question = {
   notes: [
     `wrk with one thread and ${CONNECTIONS} connections on the same cores; each POST is a collection of one payload, about 230 bytes.`,
     'Millrace delivers to the S3 stand-in all the while, on the same cores, too; “accepting only” is Millrace with a linger of an hour, so that nothing is delivered meanwhile.',
+    '“2 lanes” is `--lanes 2`: two processes that share the port. With one, its one thread for HTTP is what limits.',
     '“echo” is a bare `Bun.serve` that reads the body and answers 202. “known pool” is JobQueue, Dispatcher and WorkerPool in Go: it decodes the collection and drops each payload in a worker.',
     'CPU is that of the server’s processes alone, without wrk and the stand-in.',
   ],
@@ -59,6 +60,7 @@ export const single: Question = {
     }
     await alternate(session, [
       { name: 'Millrace', measure: () => millrace([]) },
+      { name: 'Millrace, 2 lanes', measure: () => millrace(['--lanes', '2']) },
       { name: 'Millrace, accepting only', measure: () => millrace(KEEP_OPEN) },
       {
         name: 'echo',
