@@ -99,7 +99,7 @@ export class FaultProxy implements AsyncDisposable {
   async #treat(request: Buffer, client: Socket): Promise<void> {
     const fault = this.#random.chance(this.#rate) ? this.#random.pick(FAULTS) : undefined
     this.counts[fault ?? 'passed'] += 1
-    await this.onPut('seen')
+    if (request.toString('latin1', 0, 4) === 'PUT ') await this.onPut('seen')
     switch (fault) {
       case undefined:
         return this.#answer(client, await this.#pass(request))
@@ -158,7 +158,8 @@ export class FaultProxy implements AsyncDisposable {
       store.on('error', reject)
       store.on('close', () => reject(new Error('the store ended the connection')))
     })
-    if (answer.toString('latin1', 0, 12) === 'HTTP/1.1 200') await this.onPut('stored')
+    const isPut = request.toString('latin1', 0, 4) === 'PUT '
+    if (isPut && answer.toString('latin1', 0, 12) === 'HTTP/1.1 200') await this.onPut('stored')
     return answer
   }
 }
@@ -174,7 +175,9 @@ function errorAnswer(status: number, code: string, message: string): string {
 function messageBytes(bytes: Buffer): number | undefined {
   const end = bytes.indexOf('\r\n\r\n')
   if (end < 0) return undefined
-  const length = /^content-length: *(\d+)/im.exec(bytes.toString('latin1', 0, end))?.[1]
+  const head = bytes.toString('latin1', 0, end)
+  const length = /^content-length: *(\d+)/im.exec(head)?.[1]
+  if (length === undefined && head.startsWith('GET ')) return end + 4
   if (length === undefined) throw new Error('a message without Content-Length: S3 takes none')
   return end + 4 + Number(length)
 }

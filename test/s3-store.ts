@@ -1,4 +1,4 @@
-/** A small S3 store in memory that lives in the test's process, so that it outlives the program: conditional PUTs, no more. */
+/** A small S3 store in memory that lives in the test's process, so that it outlives the program: conditional PUTs and GETs, no more. */
 
 import { createHash } from 'node:crypto'
 import { type Line, readObject } from './objects.ts'
@@ -70,16 +70,21 @@ export class S3Store implements AsyncDisposable {
 
   async #answer(request: Request): Promise<Response> {
     const body = await request.arrayBuffer().catch(() => undefined)
+    if (request.method === 'GET') return this.#get(request)
     const refusal = body === undefined ? INCOMPLETE : this.#put(request, Buffer.from(body))
     const name = refusal?.code ?? '200'
     this.answers.set(name, (this.answers.get(name) ?? 0) + 1)
-    const headers = { 'x-amz-request-id': crypto.randomUUID() }
-    if (!refusal) return new Response(null, { headers: { ...headers, etag: '"stored"' } })
-    const { status, code, message, more = '' } = refusal
-    return new Response(s3Error(code, message, more), {
-      status,
-      headers: { ...headers, 'content-type': 'application/xml' },
-    })
+    if (!refusal) return new Response(null, { headers: { 'x-amz-request-id': crypto.randomUUID(), etag: '"stored"' } })
+    return refused(refusal)
+  }
+
+  #get(request: Request): Response {
+    const { pathname } = new URL(request.url)
+    const refusal = this.#refusedBySignature('GET', pathname, request.headers, Buffer.alloc(0))
+    if (refusal) return refused(refusal)
+    const body = this.objects.get(decodeURIComponent(pathname).slice(1))
+    if (!body) return refused({ status: 404, code: 'NoSuchKey', message: 'The specified key does not exist.' })
+    return new Response(new Uint8Array(body), { headers: { etag: '"stored"' } })
   }
 
   /** Undefined when it is stored. */
@@ -152,6 +157,11 @@ export class S3Store implements AsyncDisposable {
     this.wrongs.push(what)
     return { status, code, message: what }
   }
+}
+
+function refused({ status, code, message, more = '' }: Refusal): Response {
+  const headers = { 'x-amz-request-id': crypto.randomUUID(), 'content-type': 'application/xml' }
+  return new Response(s3Error(code, message, more), { status, headers })
 }
 
 /** What the program needs in its environment to use the store at `endpoint`: the store's own, or a proxy's before it. */

@@ -101,7 +101,8 @@ class LineCheck {
   }
 
   end(): string | undefined {
-    const { lines } = this.#object
+    const { linesBeyond = 0 } = this.#object
+    const lines = this.#object.lines + linesBeyond
     if (this.#fault === undefined && this.#isWithin) return 'its last line has no end'
     if (this.#lines !== lines) return `it has ${this.#lines} lines, and the ledger says ${lines}`
     return this.#fault

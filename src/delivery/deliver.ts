@@ -22,6 +22,7 @@ import type { Parking } from './parking.ts'
 import { putUntilStored, type Trouble } from './patience.ts'
 import { PayloadObjects } from './payload-objects.ts'
 import type { PutLimit } from './put-limit.ts'
+import type { LookContext, There } from './taken.ts'
 import type { Budget, Turn } from './turn.ts'
 
 const HOUR_MS = 3_600_000
@@ -34,6 +35,7 @@ export interface DeliveryContext {
   turn: Turn
   /** `createCompressor`: work of other threads, as little under this one's control as the disk. */
   compress: (compression: Compression) => Compressor
+  decompress: LookContext['decompress']
   /** Makes the lines, for whoever's turn it is. */
   lines: Lines
   /** Memory for lines before they are compressed. */
@@ -252,6 +254,7 @@ class Delivery {
     const { bodies } = this.#context
     await bodies.take(body.length)
     this.#leaveTurn()
+    let there: There | undefined
     try {
       const outgoing: OutgoingObject = {
         name,
@@ -260,20 +263,21 @@ class Delivery {
         contentType: 'application/x-ndjson',
         contentEncoding: header.compression === 'none' ? undefined : header.compression,
       }
-      if (!(await putUntilStored(outgoing, this.#patience(header)))) return false
+      there = await putUntilStored(outgoing, this.#patience(header))
     } finally {
       bodies.give(body.length)
     }
-    this.#stored.push({ name, bytes: body.length, sha256: hex(sha256), lines: encoder.payloads, runs: object.runs() })
+    if (!there) return false
+    const { bytes, linesBeyond } = there
+    const stored = { name, bytes, sha256: hex(there.sha256), lines: encoder.payloads, runs: object.runs() }
+    this.#stored.push(linesBeyond > 0 ? { ...stored, linesBeyond } : stored)
     this.#payloads += encoder.payloads
     return true
   }
 
   #patience({ format }: SegmentHeader) {
-    const { bodies, puts, limits, destination, parking, platform, signal } = this.#context
-    const { clock, random } = platform
-    const onTrouble = this.#onTrouble
-    return { clock, random, destination, parking, limit: limits[format], signal, bodies, puts, onTrouble }
+    const { clock, random } = this.#context.platform
+    return { ...this.#context, clock, random, format, limit: this.#context.limits[format], onTrouble: this.#onTrouble }
   }
 
   async #setAside(offset: number, bytes: number): Promise<void> {

@@ -1,19 +1,23 @@
 /** Puts one object for as long as it takes: exponential backoff with full jitter, long pauses while it is parked. */
 
-import type { Destination, OutgoingObject, PutOutcome } from '../destination/destination.ts'
+import type { OutgoingObject, PutOutcome } from '../destination/destination.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import type { Parking } from './parking.ts'
 import { type PutLimit, type PutResult, RETRY_AFTER_MS_MAX } from './put-limit.ts'
+import { asPut, type LookContext, type Looked, lookAtTaken, type There } from './taken.ts'
 
 /** Pauses after a passing fault: up to 0.1 s after the first, up to 15 s in the end. */
 const RETRY_PAUSE_MS = { first: 100, max: 15_000 }
 /** Pauses while somebody has to mend the destination: 1 s at first, up to 60 s in the end. */
 const PARKED_PAUSE_MS = { first: 1000, max: 60_000 }
 
-/** What delivery tells of an object that isn't stored yet; or `mended`, of one that is, where others wait for somebody. */
+/**
+ * What delivery tells of an object that isn't stored yet, `taken` where its name is and only its own being stored shows that
+ * somebody has mended that; or `mended`, of one that is, where others wait for somebody.
+ */
 export interface Trouble {
-  kind: 'retry' | 'park' | 'mended'
+  kind: 'retry' | 'park' | 'taken' | 'mended'
   object: string
   reason: string
   /** How often it was tried. */
@@ -23,46 +27,52 @@ export interface Trouble {
 }
 
 /** What waiting needs. */
-export interface PatienceContext {
+export interface PatienceContext extends LookContext {
   clock: Clock
   random: Random
-  destination: Destination
   parking: Parking
   /** How many puts may be under way; one that waits for another try is not. */
   limit: PutLimit
   onTrouble: (trouble: Trouble) => void
-  signal: AbortSignal
 }
 
-/** Resolves once the object is stored: true; or when `signal` aborts: false. */
-export async function putUntilStored(object: OutgoingObject, context: PatienceContext): Promise<boolean> {
+type Attempted = Looked | Exclude<PutOutcome, { kind: 'stored' }>
+
+/** Resolves once the object is stored, with what is there; or when `signal` aborts: undefined. */
+export async function putUntilStored(object: OutgoingObject, context: PatienceContext): Promise<There | undefined> {
   const { clock, random, parking, onTrouble, signal } = context
   for (let attempt = 1; !signal.aborted; attempt++) {
     const outcome = await putOnce(object, context)
     if (outcome.kind === 'stored') {
       parking.reopen()
-      return true
+      return outcome.there
     }
-    if (signal.aborted) return false
+    if (signal.aborted) return undefined
     const pauseMs =
       outcome.kind === 'retry'
-        ? atLeast(outcome.throttled?.retryAfterMs, random.unit() * growing(RETRY_PAUSE_MS, attempt))
+        ? atLeast('throttled' in outcome ? outcome.throttled?.retryAfterMs : undefined, random.unit() * growing(RETRY_PAUSE_MS, attempt))
         : (0.5 + random.unit() / 2) * growing(PARKED_PAUSE_MS, attempt)
     onTrouble({ kind: outcome.kind, object: object.name, reason: outcome.reason, attempt, pauseMs })
+    // That others are stored says nothing of a name that is taken: it is not tried again with each of them.
     await (outcome.kind === 'park' ? parking.wait(pauseMs, signal) : clock.sleep(pauseMs, signal))
   }
-  return false
+  return undefined
 }
 
-async function putOnce(object: OutgoingObject, { destination, limit, signal }: PatienceContext): Promise<PutOutcome> {
+async function putOnce(object: OutgoingObject, context: PatienceContext): Promise<Attempted> {
+  const { destination, limit, signal } = context
   const taken = limit.take()
   const ticket = taken instanceof Promise ? await taken : taken
   let result: PutResult = { kind: 'failed' }
   try {
     if (signal.aborted) return { kind: 'retry', reason: 'told to stop' }
     const outcome = await destination.put(object, signal)
-    if (outcome.kind === 'stored') result = { kind: 'stored', bytes: object.body.length }
-    else if (outcome.kind === 'retry' && outcome.throttled) result = { kind: 'throttled', ...outcome.throttled }
+    if (outcome.kind === 'stored') {
+      if (outcome.already) return await lookAtTaken(object, context)
+      result = { kind: 'stored', bytes: object.body.length }
+      return { kind: 'stored', there: asPut(object) }
+    }
+    if (outcome.kind === 'retry' && outcome.throttled) result = { kind: 'throttled', ...outcome.throttled }
     return outcome
   } finally {
     limit.done(ticket, result)

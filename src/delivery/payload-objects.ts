@@ -46,15 +46,18 @@ export class PayloadObjects {
   #wake = () => {}
   /** Of all objects in trouble, one is told of: a store that is down would be as many lines of the log as puts. */
   #speaker: string | undefined
+  /** Those whose names are taken by others: that others are stored mends none of them. */
+  readonly #taken = new Set<string>()
   #isParked = false
 
   constructor(header: SegmentHeader, context: PayloadPuts) {
     this.#header = header
     const signal = AbortSignal.any([context.signal, this.#stop.signal])
     const onTrouble = (trouble: Trouble) => {
+      if (trouble.kind === 'taken') this.#taken.add(trouble.object)
       this.#speaker ??= trouble.object
       if (this.#speaker !== trouble.object) return
-      this.#isParked ||= trouble.kind === 'park'
+      this.#isParked ||= trouble.kind !== 'retry'
       context.onTrouble(trouble)
     }
     this.#context = { ...context, signal, onTrouble, onMended: context.onTrouble }
@@ -125,7 +128,8 @@ export class PayloadObjects {
 
   /** A segment may have very many objects left: whoever looks is not to think that it waits for somebody all the while. */
   #isMended(object: string): void {
-    if (!this.#isParked) return
+    this.#taken.delete(object)
+    if (!this.#isParked || this.#taken.size > 0) return
     this.#isParked = false
     this.#speaker = undefined
     this.#context.onMended({ kind: 'mended', object, reason: '', attempt: 0, pauseMs: 0 })

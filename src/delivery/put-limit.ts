@@ -29,7 +29,7 @@ export type PutResult =
   | { kind: 'stored'; bytes: number }
   /** It has too much to do, or didn't answer in time. */
   | { kind: 'throttled'; retryAfterMs: number | undefined }
-  /** Neither; a destination that is away or refuses has nothing to do with how many ask. */
+  /** Neither; a destination that is away, refuses or had it already has nothing to do with how many ask. */
   | { kind: 'failed' }
 
 /** A put that is under way. */

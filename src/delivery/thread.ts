@@ -7,6 +7,7 @@ import { systemPlatform } from '../platform/platform.ts'
 import { ChunkPool } from './chunk-pool.ts'
 import { createCompressor } from './compressor.ts'
 import { type DeliveryContext, deliver } from './deliver.ts'
+import { createDecompressor } from './decompressor.ts'
 import { CHUNK_BYTES } from './encode.ts'
 import { Lines } from './lines.ts'
 import type { JobMessage, ThreadData, ThreadMessage } from './messages.ts'
@@ -27,6 +28,7 @@ const context: DeliveryContext = {
   destination: openPlace(start.place, systemPlatform, process.env),
   turn: new Turn(),
   compress: createCompressor,
+  decompress: createDecompressor,
   lines: new Lines(),
   // Two for each object being encoded; more than one at a time only around a full hour or with many sources.
   chunks: new ChunkPool(CHUNK_BYTES, 8),

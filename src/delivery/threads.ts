@@ -166,9 +166,10 @@ export class DeliveryThreads {
   #note({ segment }: Job, trouble: Trouble): void {
     const { object, reason, attempt, pauseMs } = trouble
     if (trouble.kind === 'mended') return this.#mended(segment)
+    const isParked = trouble.kind !== 'retry'
     // Once parked, only what is stored shows that somebody has mended it: another fault in between does not.
-    if (trouble.kind === 'park' || this.#parked.has(segment)) this.#parked.set(segment, reason)
-    if (trouble.kind === 'park') this.#observe({ kind: 'destination-parked', object, reason, pauseMs })
+    if (isParked || this.#parked.has(segment)) this.#parked.set(segment, reason)
+    if (isParked) this.#observe({ kind: 'destination-parked', object, reason, pauseMs })
     else this.#observe({ kind: 'delivery-retry', object, reason, attempt, pauseMs })
   }
 }

@@ -14,7 +14,7 @@ export interface OutgoingObject {
 
 /** What became of a put. Operating trouble is a value, never an exception. */
 export type PutOutcome =
-  /** It is there and durable; `already` when an earlier attempt had stored it. */
+  /** It is there and durable; or, when `already`, its name was taken, and nothing was put: `read` tells by what. */
   | { kind: 'stored'; already: boolean }
   /** A passing fault (5xx, throttling, timeout, connection): try again with backoff. `reason` is one line for a log. */
   | { kind: 'retry'; reason: string; throttled?: Throttled }
@@ -53,17 +53,17 @@ export interface Destination {
   readonly url: string
   /** Puts one object unless its name is taken. Gives up with `retry` when `signal` aborts. */
   put(object: OutgoingObject, signal: AbortSignal): Promise<PutOutcome>
-}
-
-/** A destination that also tells what is there. Delivery never asks: what was stored follows from the answer to a put. */
-export interface ReadableDestination extends Destination {
-  /** Looks for an object. One try; trouble is a value, never an exception. */
-  sizeOf(name: string, signal: AbortSignal): Promise<Found>
   /**
    * Hands an object's bytes to `take`, as they are stored, piece by piece; the next piece waits for it. One try: when it
    * fails half-way, the next one begins anew. Rejects only when `take` does.
    */
   read(name: string, take: (piece: Uint8Array) => void | Promise<void>, signal: AbortSignal): Promise<Found>
+}
+
+/** A destination that also tells all that is there. Delivery never asks: it only reads what has taken a name. */
+export interface ReadableDestination extends Destination {
+  /** Looks for an object. One try; trouble is a value, never an exception. */
+  sizeOf(name: string, signal: AbortSignal): Promise<Found>
   /** Lists objects whose names begin with `prefix`, a page at a time, in any order. One try. */
   list(prefix: string, next: string | undefined, signal: AbortSignal): Promise<Listed>
 }

@@ -23,6 +23,8 @@ export interface LedgerObject {
   /** Hexadecimal, of the object's bytes. */
   sha256: string
   lines: number
+  /** How many lines follow those, where any do: of records that nobody was promised, and that were gone at the last delivery. */
+  linesBeyond?: number
   /** Whose lines these are, in the order of the lines. */
   runs: Run[]
 }

@@ -3,6 +3,7 @@
 import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
 import { createCompressor } from '../../src/delivery/compressor.ts'
 import { type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
+import { createDecompressor } from '../../src/delivery/decompressor.ts'
 import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
 import { Lines } from '../../src/delivery/lines.ts'
 import { Parking } from '../../src/delivery/parking.ts'
@@ -10,7 +11,7 @@ import type { Trouble } from '../../src/delivery/patience.ts'
 import { PutGauges } from '../../src/delivery/put-gauges.ts'
 import { PutLimit } from '../../src/delivery/put-limit.ts'
 import { Budget, Turn } from '../../src/delivery/turn.ts'
-import type { OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
+import type { Found, OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
 import type { NewRecord } from '../../src/journal/journal.ts'
 import type { SegmentHeader } from '../../src/journal/layout.ts'
 import type { Event } from '../../src/observe/events.ts'
@@ -21,6 +22,9 @@ import { memoryPlatform } from '../memory-platform.ts'
 
 /** The lane's directory in these tests. */
 export const LANE = 'data/lane-0'
+
+/** How much of an object is read at once: little, so that a line is in many pieces. */
+const PIECE_BYTES = 7
 
 /** Where the segment of a number is. */
 export const pathOf = (number: number) => `${LANE}/${`${number}`.padStart(16, '0')}.sealed`
@@ -50,6 +54,13 @@ export class Store {
     return outcome
   }
 
+  async read(name: string, take: (piece: Uint8Array) => void | Promise<void>): Promise<Found> {
+    const body = this.objects.get(name)?.body
+    if (!body) return { kind: 'missing' }
+    for (let from = 0; from < body.length; from += PIECE_BYTES) await take(body.subarray(from, from + PIECE_BYTES))
+    return { kind: 'found', bytes: body.length }
+  }
+
   /** The lines of every object, by name. */
   lines(): Record<string, string[]> {
     const entries = [...this.objects].map(([name, { body }]) => [
@@ -75,6 +86,7 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
     lines: new Lines(),
     garbage: new Garbage(Number.POSITIVE_INFINITY),
     compress: createCompressor,
+    decompress: createDecompressor,
     chunks: new ChunkPool(CHUNK_BYTES, 2),
     bodies: new Budget(bodyBytesMax),
     puts: new Budget(putsMax),

@@ -31,6 +31,7 @@ export function directoryStore(world: World, model: Model, disk: Disk): ObjectSt
       const inner = directoryDestination(ROOT, files)
       return {
         url: inner.url,
+        read: (name, take, signal) => inner.read(name, take, signal),
         async put(object, signal) {
           onPut()
           const outcome = await inner.put(object, signal)

@@ -1,6 +1,10 @@
-/** A destination that loses answers, fails, and waits for somebody to mend it; but what it has confirmed, it keeps. */
+/**
+ * A destination that loses answers, fails, and waits for somebody to mend it; but what it has confirmed, it keeps. Now and
+ * then a copy of the data directory has put another object under a name, which somebody moves away later.
+ */
 
-import type { Destination, OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
+import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import type { Destination, Found, OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
 import type { Files } from '../../src/platform/files.ts'
 import type { Seeded } from '../seeded.ts'
 import type { Model } from './model.ts'
@@ -10,6 +14,8 @@ import { magnitude, type Strand, type World } from './world.ts'
 /** All processes of a run put to the same one. */
 export class FaultyDestination implements ObjectStore {
   readonly #objects = new Map<string, { body: Uint8Array; sha256: string }>()
+  /** Names under which a copy was first. */
+  readonly #copies = new Set<string>()
   #faultsPercent = 0
   readonly #world: World
   readonly #random: Seeded
@@ -51,6 +57,12 @@ export class FaultyDestination implements ObjectStore {
           onPut()
         })
       },
+      read: async (name, take) => {
+        if (strand.dead) return new Promise(() => {})
+        onPut()
+        await this.#world.clockOf(strand).sleep(magnitude(this.#random, 0.5, 200))
+        return await this.#read(name, take)
+      },
     }
   }
 
@@ -83,10 +95,39 @@ export class FaultyDestination implements ObjectStore {
         const retryAfterMs = random.chance(0.1) ? magnitude(random, 1, 100_000) : undefined
         return say('throttled', { kind: 'retry', reason: 'slow down', throttled: { retryAfterMs } })
       }
+      if (this.#faultsPercent > 0 && random.chance(0.01)) this.#storeCopy(object)
       const already = this.#objects.has(object.name)
       this.#store(object)
       if (isLost) return say('answer lost', { kind: 'retry', reason: 'connection reset' })
       say(already ? 'already stored' : 'stored', { kind: 'stored', already })
+    })
+  }
+
+  async #read(name: string, take: (piece: Uint8Array) => void | Promise<void>): Promise<Found> {
+    const fault = (passing: boolean, reason: string): Found => ({ kind: 'failed', passing, reason })
+    if (this.#mood === 'parked') return fault(false, 'no such bucket')
+    if (this.#mood === 'down' || this.#random.chance(this.#faultsPercent / 100)) return fault(true, 'slow down')
+    const body = this.#objects.get(name)?.body
+    if (!body) return { kind: 'missing' }
+    this.#world.count(this.#copies.has(name) ? "read: a copy's" : 'read: its own')
+    const half = body.length >> 1
+    await take(body.subarray(0, half))
+    await take(body.subarray(half))
+    return { kind: 'found', bytes: body.length }
+  }
+
+  /** A copy of the data directory, made a little earlier, has delivered the segment as it was then. */
+  #storeCopy({ name, body }: OutgoingObject): void {
+    if (this.#objects.has(name)) return
+    const copy = earlier(name, body)
+    this.#world.count("put: after a copy's")
+    this.#world.log(`a copy has put ${name}`)
+    this.#objects.set(name, { body: copy, sha256: sha256Of(copy) })
+    this.#copies.add(name)
+    this.#world.after(magnitude(this.#random, 100, 600_000), () => {
+      this.#world.log(`somebody moves away ${name}`)
+      this.#copies.delete(name)
+      this.#objects.delete(name)
     })
   }
 
@@ -97,10 +138,19 @@ export class FaultyDestination implements ObjectStore {
     if (!there) {
       this.#objects.set(name, { body, sha256: checksum })
       this.#model.stored(name, body)
-    } else if (there.sha256 !== checksum) {
+    } else if (there.sha256 !== checksum && !this.#copies.has(name)) {
       this.#model.repeated(name, there.body, body)
     }
   }
+}
+
+/** Without its last line; or, where an object is one payload, another that begins with it. */
+function earlier(name: string, body: Uint8Array): Uint8Array {
+  const cut = (plain: Uint8Array) => plain.subarray(0, plain.lastIndexOf(0x0a, plain.length - 2) + 1)
+  if (name.endsWith('.ndjson')) return cut(body).slice()
+  if (name.endsWith('.gz')) return gzipSync(cut(gunzipSync(body)))
+  if (name.endsWith('.zst')) return zstdCompressSync(cut(zstdDecompressSync(body)))
+  return Buffer.concat([body, Buffer.from(' ')])
 }
 
 function sha256Of(bytes: Uint8Array): string {

@@ -1,7 +1,8 @@
 /** One process from its start to its end: the real pipeline and the real deliveries, on the simulated machine. */
 
 import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
-import { type Compressor, createCompressor } from '../../src/delivery/compressor.ts'
+import { createCompressor } from '../../src/delivery/compressor.ts'
+import { createDecompressor } from '../../src/delivery/decompressor.ts'
 import { type Delivered, type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
 import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
 import { Lines } from '../../src/delivery/lines.ts'
@@ -319,6 +320,7 @@ export class Life {
       lines: spareLines.pop() ?? new Lines(),
       garbage: new Garbage(Number.POSITIVE_INFINITY),
       compress: (compression) => inSimulatedTime(world, strand, createCompressor(compression)),
+      decompress: (compression, take) => inSimulatedTime(world, strand, createDecompressor(compression, take)),
       chunks: new ChunkPool(CHUNK_BYTES, 8),
       bodies: new Budget(this.#options.bodyBytesMax),
       puts: new Budget(this.#options.putsMax),
@@ -334,12 +336,18 @@ export class Life {
   }
 }
 
-/** The real compressor, on real threads: it begins at a simulated time, when the chunk must still be the same, and ends there. */
-function inSimulatedTime(world: World, strand: Strand, compressor: Compressor): Compressor {
+/** A compressor or a decompressor. */
+interface Codec<End> {
+  write(chunk: Uint8Array): Promise<void>
+  end(): Promise<End>
+}
+
+/** The real one, on real threads: it begins at a simulated time, when the chunk must still be the same, and ends there. */
+function inSimulatedTime<End>(world: World, strand: Strand, codec: Codec<End>): Codec<End> {
   const random = world.fork()
   const atItsTime = <T>(work: () => Promise<T>) =>
     new Promise<T>((resolve, reject) => {
       world.after(random.unit() * 3, () => work().then(resolve, reject), strand)
     })
-  return { write: (chunk) => atItsTime(() => compressor.write(chunk)), end: () => atItsTime(() => compressor.end()) }
+  return { write: (chunk) => atItsTime(() => codec.write(chunk)), end: () => atItsTime(() => codec.end()) }
 }

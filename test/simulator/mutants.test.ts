@@ -95,7 +95,7 @@ test('a write that gets its last byte wrong', async () => {
 test('a destination that takes a name that is there under another one', async () => {
   const seams: Seams = {
     destination: (destination) => ({
-      url: destination.url,
+      ...destination,
       async put(object, signal) {
         const outcome = await destination.put(object, signal)
         if (outcome.kind !== 'stored' || !outcome.already) return outcome
@@ -106,10 +106,23 @@ test('a destination that takes a name that is there under another one', async ()
   expect(await firstBreach(seams)).toMatch(/is stored twice/)
 })
 
+test('a destination that calls a name stored that another object has taken', async () => {
+  const seams: Seams = {
+    destination: (destination) => ({
+      ...destination,
+      async put(object, signal) {
+        const outcome = await destination.put(object, signal)
+        return outcome.kind === 'stored' ? { kind: 'stored', already: false } : outcome
+      },
+    }),
+  }
+  expect(await firstBreach(seams)).toMatch(/neither stored nor in the journal|were stored in the end/)
+})
+
 test('a destination that calls stored what it refused', async () => {
   const seams: Seams = {
     destination: (destination) => ({
-      url: destination.url,
+      ...destination,
       async put(object, signal) {
         const outcome = await destination.put(object, signal)
         return outcome.kind === 'retry' ? { kind: 'stored', already: false } : outcome
@@ -141,7 +154,7 @@ test('a segment that is delivered twice under two names', async () => {
     destination: (destination) => {
       let puts = 0
       return {
-        url: destination.url,
+        ...destination,
         put: (object, signal) => {
           puts += 1
           return destination.put({ ...object, name: object.name.replace('.ndjson', `-${puts}.ndjson`) }, signal)
