@@ -50,7 +50,10 @@ export async function putUntilStored(object: OutgoingObject, context: PatienceCo
     if (signal.aborted) return undefined
     const pauseMs =
       outcome.kind === 'retry'
-        ? atLeast('throttled' in outcome ? outcome.throttled?.retryAfterMs : undefined, random.unit() * growing(RETRY_PAUSE_MS, attempt))
+        ? atLeast(
+            'throttled' in outcome ? outcome.throttled?.retryAfterMs : undefined,
+            random.unit() * growing(RETRY_PAUSE_MS, attempt),
+          )
         : (0.5 + random.unit() / 2) * growing(PARKED_PAUSE_MS, attempt)
     onTrouble({ kind: outcome.kind, object: object.name, reason: outcome.reason, attempt, pauseMs })
     // That others are stored says nothing of a name that is taken: it is not tried again with each of them.

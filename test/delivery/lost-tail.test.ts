@@ -4,30 +4,95 @@
  */
 
 import { expect, test } from 'bun:test'
+import { createHash } from 'node:crypto'
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import type { Delivered } from '../../src/delivery/deliver.ts'
 import type { NewRecord } from '../../src/journal/journal.ts'
-import { array, contextOf, filesWith } from './memory-thread.ts'
+import type { Compression } from '../../src/journal/layout.ts'
+import { readObject } from '../objects.ts'
+import { array, contextOf, filesWith, type Store, takenWhereThere } from './memory-thread.ts'
 
 const PROMISED: NewRecord[][] = [[array(0, 1, { source: 'b' })], [array(10, 2, { source: 'a' })]]
 /** Enough for one source's object to be full before the segment ends. */
 const TAIL: NewRecord[] = [array(20, 9, { source: 'a' })]
 
-/** Delivers the segment with other frames each time to one store, and returns the payloads of all objects in it. */
-async function deliverEach(deliveries: NewRecord[][][]): Promise<unknown[]> {
-  const objects = new Map<string, string[]>()
-  for (const frames of deliveries) {
-    const { run, store } = contextOf(filesWith([{ header: { objectBytesMax: 1000 }, frames }]))
-    await run()
-    // As a destination does it: a name that is taken stays as it is.
-    for (const [name, lines] of Object.entries(store.lines())) if (!objects.has(name)) objects.set(name, lines)
-  }
-  return [...objects.values()].flat().map((line) => JSON.parse(line).payload)
+const ANOTHER_LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 9 } }
+
+/** A delivery of the segment, beside what earlier ones have put. */
+function delivering(frames: NewRecord[][], compression: Compression, before?: Store) {
+  const it = contextOf(filesWith([{ header: { objectBytesMax: 1000, compression }, frames }]))
+  for (const [name, object] of before?.objects ?? []) it.store.objects.set(name, object)
+  takenWhereThere(it.store)
+  return it
 }
 
-test.each([
-  ['with its tail first', [[...PROMISED, TAIL], PROMISED]],
-  ['without its tail first', [PROMISED, [...PROMISED, TAIL]]],
-])('a segment that is delivered %s: nothing is stored twice, nothing promised is missing', async (_, deliveries) => {
-  const payloads = await deliverEach(deliveries)
-  expect(new Set(payloads).size).toBe(payloads.length)
-  expect(payloads).toEqual(expect.arrayContaining([0, 10, 11]))
+const payloadsIn = ({ objects }: Store) =>
+  [...objects].flatMap(([name, { body }]) => readObject(name, body).map(({ payload }) => Number(payload)))
+
+test.each(['none', 'gzip', 'zstd'] as const)(
+  'delivered with its tail first (%s): what is there is believed, and the ledger is told what it is',
+  async (compression) => {
+    const first = delivering([...PROMISED, TAIL], compression)
+    await first.run()
+    const { store, run, troubles } = delivering(PROMISED, compression, first.store)
+    const delivered = (await run()) as Extract<Delivered, { kind: 'stored' }>
+    expect(troubles).toEqual([])
+    const payloads = payloadsIn(store)
+    expect(new Set(payloads).size).toBe(payloads.length)
+    expect(payloads).toEqual(expect.arrayContaining([0, 10, 11]))
+    expect(delivered).toMatchObject({ kind: 'stored', payloads: 3 })
+    for (const { name, bytes, sha256, lines, linesBeyond = 0 } of delivered.objects) {
+      const body = store.objects.get(name)?.body as Uint8Array
+      expect(bytes).toBe(body.length)
+      expect(sha256).toBe(createHash('sha256').update(body).digest('hex'))
+      expect(lines + linesBeyond).toBe(readObject(name, body).length)
+    }
+    expect(delivered.objects.map(({ lines, linesBeyond }) => [lines, linesBeyond]).sort()).toEqual([
+      [1, undefined],
+      [2, expect.any(Number)],
+    ])
+  },
+)
+
+test.each(['none', 'gzip', 'zstd'] as const)(
+  'delivered without its tail first (%s), as by a copy: not believed, and stored once that object is gone',
+  async (compression) => {
+    const first = delivering(PROMISED, compression)
+    await first.run()
+    const { store, run, troubles, platform } = delivering([...PROMISED, TAIL], compression, first.store)
+    let delivered: Delivered | undefined
+    void run().then((it) => {
+      delivered = it
+    })
+    const part = [...store.objects.keys()].find((name) => name.startsWith('a/')) as string
+    await untilTrouble(troubles, platform.clock)
+    await platform.clock.advance(600_000)
+    expect(delivered).toBeUndefined()
+    expect(troubles.at(-1)).toMatchObject({ kind: 'taken', object: part })
+    expect(troubles.at(-1)?.reason).toMatch(/^test:\/a\/\S+ is there with other content .* Move that object away/)
+    store.objects.delete(part)
+    while (!delivered) await platform.clock.advance(60_000)
+    expect(delivered).toMatchObject({ kind: 'stored', payloads: 12 })
+    expect(payloadsIn(store).sort((a, b) => a - b)).toEqual([0, 10, 11, 20, 21, 22, 23, 24, 25, 26, 27, 28])
+  },
+)
+
+test('another version compresses otherwise: the same lines are believed, and the ledger is told of those bytes', async () => {
+  const first = delivering(PROMISED, 'zstd')
+  await first.run()
+  for (const [name, object] of first.store.objects) {
+    const body = new Uint8Array(zstdCompressSync(zstdDecompressSync(object.body), ANOTHER_LEVEL))
+    expect(body).not.toEqual(object.body)
+    first.store.objects.set(name, { ...object, body })
+  }
+  const { run, store } = delivering(PROMISED, 'zstd', first.store)
+  const { objects } = (await run()) as Extract<Delivered, { kind: 'stored' }>
+  expect(objects.map(({ name, bytes }) => [name, bytes])).toEqual(
+    objects.map(({ name }) => [name, store.objects.get(name)?.body.length as number]),
+  )
 })
+
+/** Compression runs on other threads: trouble comes when it is done. */
+async function untilTrouble(troubles: readonly unknown[], clock: { advance(ms: number): Promise<void> }) {
+  while (troubles.length === 0) await clock.advance(0)
+}

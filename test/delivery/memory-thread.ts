@@ -2,8 +2,8 @@
 
 import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
 import { createCompressor } from '../../src/delivery/compressor.ts'
-import { type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
 import { createDecompressor } from '../../src/delivery/decompressor.ts'
+import { type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
 import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
 import { Lines } from '../../src/delivery/lines.ts'
 import { Parking } from '../../src/delivery/parking.ts'
@@ -69,6 +69,11 @@ export class Store {
     ])
     return Object.fromEntries(entries)
   }
+}
+
+/** Has it answer as destinations do: a name that is taken stays as it is. */
+export function takenWhereThere(store: Store): void {
+  store.answer = ({ name }) => ({ kind: 'stored', already: store.objects.has(name) })
 }
 
 /** A thread's context over a machine in memory. */

@@ -20,16 +20,23 @@ const STORED: PutOutcome = { kind: 'stored', already: false }
 
 /** What looking at a taken name needs, which nobody does in these tests. */
 const LOOK = { decompress: createDecompressor, format: 'lines' as const }
-const read = async (): Promise<Found> => ({ kind: 'missing' })
+const MISSING: Found = { kind: 'missing' }
+const read = async () => MISSING
 
 /** Puts until `outcomes` run out, then stores; notes when each attempt was made. */
-function putting(outcomes: readonly PutOutcome[], seed = 1, clock = new FakeClock(), parking = new Parking(clock)) {
+function putting(
+  outcomes: readonly PutOutcome[],
+  seed = 1,
+  clock = new FakeClock(),
+  parking = new Parking(clock),
+  found = MISSING,
+) {
   const stop = new AbortController()
   const attempts: number[] = []
   const troubles: Trouble[] = []
   const destination = {
     url: 'test:',
-    read,
+    read: async () => found,
     put: async (_: OutgoingObject, signal: AbortSignal) => {
       expect(signal).toBe(stop.signal)
       attempts.push(clock.monotonicMs())
@@ -139,6 +146,18 @@ describe('pauses while the destination is parked', () => {
     expect(it.result).toBe(true)
   })
 
+  test('of a name that is taken do not end early: others that are stored say nothing of it', async () => {
+    const clock = new FakeClock()
+    const other = { kind: 'failed', passing: false, reason: 'no GET' } as const
+    const it = putting([{ kind: 'stored', already: true }], 1, clock, new Parking(clock), other)
+    await quiet()
+    for (let seed = 2; seed < 9; seed++) putting([], seed, clock, it.parking)
+    await quiet()
+    expect([it.attempts, it.troubles.map(({ kind }) => kind)]).toEqual([[0], ['taken']])
+    await clock.advance(1000)
+    expect([it.attempts.length, it.result]).toEqual([2, true])
+  })
+
   test('a pause after a passing fault does not end early: all trying again at once would be the next fault', async () => {
     const clock = new FakeClock()
     const parking = new Parking(clock)
@@ -178,7 +197,15 @@ describe('a stop', () => {
     const put = () => Promise.reject(new Error('it was put'))
     const parking = new Parking(clock)
     const limit = new PutLimit(clock, 1)
-    const context = { ...LOOK, clock, parking, limit, random: new SeededRandom(1), destination: { url: '', put, read }, signal: stop }
+    const context = {
+      ...LOOK,
+      clock,
+      parking,
+      limit,
+      random: new SeededRandom(1),
+      destination: { url: '', put, read },
+      signal: stop,
+    }
     expect(await putUntilStored(OBJECT, { ...context, onTrouble: () => {} })).toBeUndefined()
   })
 

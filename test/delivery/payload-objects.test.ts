@@ -6,7 +6,7 @@ import { objectsOf } from '../../src/delivery/whereabouts.ts'
 import type { PutOutcome } from '../../src/destination/destination.ts'
 import { HEADER, valueRecord } from '../journal/segment-files.ts'
 import { quiet } from '../memory-platform.ts'
-import { array, contextOf, filesWith } from './memory-thread.ts'
+import { array, contextOf, filesWith, takenWhereThere } from './memory-thread.ts'
 
 const HOUR_MS = 3_600_000
 const NOON_MS = Date.UTC(2026, 10, 21, 12)
@@ -152,6 +152,27 @@ describe('puts beside each other', () => {
     expect(store.objects.size).toBeLessThan(100)
     await platform.clock.advance(120_000)
     expect(await delivery).toMatchObject({ payloads: 200 })
+    expect(troubles.filter(({ kind }) => kind === 'mended')).toHaveLength(1)
+  })
+
+  test('of names that are taken are mended by nothing but being stored: others are, all the while', async () => {
+    const { run, store, platform, troubles } = contextOf(filesWith([{ header, frames }]), { putsMax: 4 })
+    takenWhereThere(store)
+    const whole = contextOf(filesWith([{ header, frames }]))
+    await whole.run()
+    const taken = [...whole.store.objects].filter(([name]) => /-0-[57]$/.test(name))
+    for (const [name, object] of taken) store.objects.set(name, { ...object, body: new Uint8Array([0x31, 0x32]) })
+    let isOver = false
+    const delivery = run().finally(() => {
+      isOver = true
+    })
+    await platform.clock.advance(300_000)
+    expect([store.objects.size, isOver]).toEqual([200, false])
+    expect(new Set(troubles.map(({ kind }) => kind))).toEqual(new Set(['taken']))
+    for (const [name] of taken) store.objects.delete(name)
+    await platform.clock.advance(60_000)
+    expect(await delivery).toEqual(await whole.run())
+    expect([...store.objects].sort()).toEqual([...whole.store.objects].sort())
     expect(troubles.filter(({ kind }) => kind === 'mended')).toHaveLength(1)
   })
 
