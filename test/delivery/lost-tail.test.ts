@@ -6,9 +6,12 @@
 import { expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { ObjectCheck } from '../../src/commands/line-check.ts'
 import type { Delivered } from '../../src/delivery/deliver.ts'
 import type { NewRecord } from '../../src/journal/journal.ts'
 import type { Compression } from '../../src/journal/layout.ts'
+import type { LedgerEntry, LedgerObject } from '../../src/observe/ledger-entry.ts'
+import { HEADER } from '../journal/segment-files.ts'
 import { readObject } from '../objects.ts'
 import { array, contextOf, filesWith, type Store, takenWhereThere } from './memory-thread.ts'
 
@@ -46,6 +49,13 @@ test.each(['none', 'gzip', 'zstd'] as const)(
       expect(bytes).toBe(body.length)
       expect(sha256).toBe(createHash('sha256').update(body).digest('hex'))
       expect(lines + linesBeyond).toBe(readObject(name, body).length)
+      // `verify --deep` finds nothing wrong with it.
+      const check = new ObjectCheck(
+        entryOf(delivered),
+        delivered.objects.find((it) => it.name === name) as LedgerObject,
+      )
+      await check.take(body)
+      expect(await check.end()).toEqual({ sha256, fault: undefined })
     }
     expect(delivered.objects.map(({ lines, linesBeyond }) => [lines, linesBeyond]).sort()).toEqual([
       [1, undefined],
@@ -91,6 +101,12 @@ test('another version compresses otherwise: the same lines are believed, and the
     objects.map(({ name }) => [name, store.objects.get(name)?.body.length as number]),
   )
 })
+
+/** As much of the ledger's line as a look at its objects needs. */
+function entryOf({ objects }: { objects: LedgerObject[] }): LedgerEntry {
+  const { lane, tag } = HEADER
+  return { lane, segment: 1, tag, objects } as unknown as LedgerEntry
+}
 
 /** Compression runs on other threads: trouble comes when it is done. */
 async function untilTrouble(troubles: readonly unknown[], clock: { advance(ms: number): Promise<void> }) {
