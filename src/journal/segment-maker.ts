@@ -11,6 +11,8 @@ export class SegmentMaker {
   readonly #options: JournalOptions
   /** Of the last segment that was made: a number counts as used once its file is there. */
   #lastNumber: number
+  /** A file that was found may have a name that nobody has synced: with a later one beside it, it must not go. */
+  #areNamesDurable = false
   /** Something may be left of a try to make the next one. */
   #isNextHalfMade = false
 
@@ -24,6 +26,8 @@ export class SegmentMaker {
   async make(): Promise<Segment> {
     const { directory, node, lane, format, compression, objectBytesMax } = this.#options
     const { files, random, clock } = this.#platform
+    if (!this.#areNamesDurable) await files.syncDirectory(directory)
+    this.#areNamesDurable = true
     const number = this.#lastNumber + 1
     // What is left of a try that failed is never synced again: another file takes its name.
     if (this.#isNextHalfMade) await files.remove(segmentPath(directory, number, 'open'))
