@@ -75,15 +75,12 @@ async function checkSegment(
     const detail = `written by a newer version (layout ${look.version}): verify with that one`
     problems.add({ kind: 'not_checked', what: join(directory, String(number)), detail })
   } else if (look.kind === 'broken') {
-    const detail = `its header is damaged: none of its ${look.bytes} bytes can be read`
+    const detail = `its header ${look.what}: none of its ${look.bytes} bytes can be delivered`
     problems.add({ kind: 'journal_damage', what: look.path, detail })
   } else {
     const { header, path, records, payloads, recordBytes, damage } = look
     const receipts = [`${receiptPrefix(header)}0`, `${receiptPrefix(header)}${Math.max(0, records - 1)}`] as const
-    for (const { offset, bytes } of damage) {
-      const detail = `${bytes} bytes at ${offset} are no whole frame`
-      problems.add({ kind: 'journal_damage', what: path, detail, receipts })
-    }
+    for (const { what: detail } of damage) problems.add({ kind: 'journal_damage', what: path, detail, receipts })
     journal.hold(lane, number, header.tag, { payloads, bytes: recordBytes })
   }
 }

@@ -100,7 +100,7 @@ export function entryFaults({ objects, letters, stored, dead }: LedgerEntry): st
     if (inRuns !== lines) faults.push(`${name} has ${lines} lines, and its runs come to ${inRuns}`)
   }
   for (const { reason } of letters.filter(({ place }) => place === undefined)) {
-    faults.push(`${reason} were set aside in corrupt/: what they held may have been acknowledged`)
+    faults.push(`${reason}: what was there may have been acknowledged; what is left of it is in corrupt/`)
   }
   const named = sum(letters.map(({ payloads }) => payloads))
   const isDamaged = letters.some(({ place }) => place === undefined)

@@ -3,7 +3,7 @@
 import { dirname } from 'node:path'
 import type { Destination, OutgoingObject } from '../destination/destination.ts'
 import type { Compression, ObjectFormat, SegmentHeader } from '../journal/layout.ts'
-import { parseSegmentName, receiptPrefix } from '../journal/name.ts'
+import { parseSegmentPath, receiptPrefix } from '../journal/name.ts'
 import { readHeader, readPieces } from '../journal/reader.ts'
 import { readRecord, readRecords, recordBytes, type StoredRecord } from '../journal/record.ts'
 import { setAside } from '../journal/recovery.ts'
@@ -112,8 +112,9 @@ class Delivery {
   async run(): Promise<Delivered> {
     this.#leaveTurn = await this.#context.turn.take()
     try {
-      const header = await readHeader(this.#file)
-      // Recovery has refused newer versions, so that this header was damaged: the whole file is set aside.
+      const header = await readHeader(this.#file, this.#path)
+      // Recovery has refused newer versions, so that this header is damaged or another's: the whole file is set aside.
+      if (header.kind === 'misplaced') this.#lost(`its header is that of ${header.of}`)
       if (header.kind !== 'header') await this.#setAside(0, await this.#file.size())
       else if (!(await this.#deliverPieces(header.header))) return { kind: 'stopped' }
       const format = header.kind === 'header' ? header.header.format : 'lines'
@@ -130,8 +131,10 @@ class Delivery {
   async #deliverPieces(header: SegmentHeader): Promise<boolean> {
     this.#context.lines.begin(receiptPrefix(header))
     if (header.format === 'payload') this.#payloadObjects = new PayloadObjects(header, this.#patience(header))
-    for await (const piece of readPieces(this.#file)) {
-      if (piece.kind !== 'frame') {
+    for await (const piece of readPieces(this.#file, parseSegmentPath(this.#path)?.state ?? 'open')) {
+      if (piece.kind === 'lost') {
+        this.#lost(piece.reason)
+      } else if (piece.kind !== 'frame') {
         await this.#setAside(piece.offset, piece.bytes)
       } else if (piece.header.kind === 'records') {
         const { firstRecord } = piece.header
@@ -280,18 +283,19 @@ class Delivery {
     return { ...this.#context, clock, random, format, limit: this.#context.limits[format], onTrouble: this.#onTrouble }
   }
 
+  /** Nothing can be set aside of frames that are gone; the ledger finds what they held missing as well. */
+  #lost(reason: string): void {
+    this.#letters.push({ place: undefined, payloads: 0, bytes: 0, reason })
+    this.#context.observe({ kind: 'journal-lost', path: this.#path, reason })
+  }
+
   async #setAside(offset: number, bytes: number): Promise<void> {
     const { platform, observe } = this.#context
-    const number = parseSegmentName(this.#path.slice(dirname(this.#path).length + 1))?.number ?? 0
+    const number = parseSegmentPath(this.#path)?.number ?? 0
     // What it held can't be told; the ledger finds it missing from what the segment was sealed with.
     this.#letters.push({ place: undefined, payloads: 0, bytes, reason: `${bytes} damaged bytes at ${offset}` })
-    await setAside(
-      platform.files,
-      dirname(this.#path),
-      this.#file,
-      { path: this.#path, number, offset, bytes },
-      observe,
-    )
+    const stretch = { path: this.#path, number, offset, bytes }
+    await setAside(platform.files, dirname(this.#path), this.#file, stretch, observe)
   }
 }
 

@@ -117,8 +117,9 @@ async function newNode(platform: Platform, directory: string): Promise<string> {
     const names = await files.list(laneDirectory(directory, lane))
     const segment = names.find((name) => parseSegmentName(name))
     if (segment === undefined) continue
-    const file = await files.open(join(laneDirectory(directory, lane), segment), 'read')
-    const header = await readHeader(file).finally(() => file.close())
+    const at = join(laneDirectory(directory, lane), segment)
+    const file = await files.open(at, 'read')
+    const header = await readHeader(file, at).finally(() => file.close())
     const id = header.kind === 'header' ? `'${header.header.node}'` : 'the id that stood there'
     throw new Error(`${path} is gone, and lane-${lane} holds segments: make it again, with ${id} in it`)
   }

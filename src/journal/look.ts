@@ -5,10 +5,11 @@ import { HEADER_BYTES, type SegmentHeader } from './layout.ts'
 import { type ReceiptParts, type SegmentState, segmentPath } from './name.ts'
 import { readHeader, readPieces } from './reader.ts'
 
-/** Bytes of a segment file that are no whole frame. */
+/** Bytes of a segment file that are no whole frame; or none, where frames are missing. */
 export interface BadStretch {
   offset: number
   bytes: number
+  what: string
 }
 
 /** What a segment file holds. */
@@ -18,8 +19,8 @@ export type SegmentLook =
   /** It was being made: no record was ever in it. */
   | { kind: 'unfinished' }
   | { kind: 'newer'; version: number }
-  /** Its header is damaged. */
-  | { kind: 'broken'; path: string; bytes: number }
+  /** Its header is damaged, or that of another segment. */
+  | { kind: 'broken'; path: string; bytes: number; what: string }
   | {
       kind: 'segment'
       path: string
@@ -50,9 +51,9 @@ export async function isInJournal(files: Files, laneDirectory: string, receipt: 
   const opened = await openSegment(files, laneDirectory, receipt.segment)
   if (!opened) return false
   try {
-    const header = await readHeader(opened.file)
+    const header = await readHeader(opened.file, opened.path)
     if (header.kind !== 'header' || header.header.tag !== receipt.tag) return false
-    for await (const piece of readPieces(opened.file)) {
+    for await (const piece of readPieces(opened.file, opened.state)) {
       if (piece.kind !== 'frame') continue
       const { firstRecord, records } = piece.header
       if (receipt.place >= firstRecord && receipt.place < firstRecord + records) return true
@@ -68,18 +69,22 @@ async function lookOnce(files: Files, laneDirectory: string, number: number): Pr
   if (!opened) return { kind: 'gone' }
   const { file, path, state } = opened
   try {
-    const header = await readHeader(file)
+    const header = await readHeader(file, path)
     if (header.kind === 'newer') return header
-    if (header.kind === 'broken') {
+    if (header.kind !== 'header') {
       const bytes = await file.size()
-      return state === 'open' && bytes <= HEADER_BYTES ? { kind: 'unfinished' } : { kind: 'broken', path, bytes }
+      const what = header.kind === 'misplaced' ? `is that of ${header.of}` : 'is damaged'
+      const isUnfinished = header.kind === 'broken' && state === 'open' && bytes <= HEADER_BYTES
+      return isUnfinished ? { kind: 'unfinished' } : { kind: 'broken', path, bytes, what }
     }
     const totals = { records: 0, payloads: 0, recordBytes: 0 }
     const damage: BadStretch[] = []
-    for await (const piece of readPieces(file)) {
+    for await (const piece of readPieces(file, state)) {
       if (piece.kind !== 'frame') {
         const isNormal = piece.kind === 'torn' && state === 'open'
-        if (!isNormal) damage.push({ offset: piece.offset, bytes: piece.bytes })
+        const { offset, bytes } = piece
+        const what = piece.kind === 'lost' ? piece.reason : `${bytes} bytes at ${offset} are no whole frame`
+        if (!isNormal) damage.push({ offset, bytes, what })
       } else if (piece.header.kind === 'records') {
         totals.records += piece.header.records
         totals.payloads += piece.header.payloads

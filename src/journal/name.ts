@@ -1,6 +1,6 @@
 /** What things are called: segment files, whose name holds their state, and receipts. */
 
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { SegmentHeader } from './layout.ts'
 
 /** A segment file's state, which is its name's ending. */
@@ -15,6 +15,13 @@ export function segmentPath(laneDirectory: string, number: number, state: Segmen
 export function parseSegmentName(name: string): { number: number; state: SegmentState } | undefined {
   const match = /^(\d{16})\.(open|sealed)$/.exec(name)
   return match ? { number: Number(match[1]), state: match[2] as SegmentState } : undefined
+}
+
+/** Which segment a path names; the lane only where the directory has a lane's name. Undefined when it names none. */
+export function parseSegmentPath(path: string) {
+  const parsed = parseSegmentName(basename(path))
+  const lane = /^lane-(\d{1,5})$/.exec(basename(dirname(path)))?.[1]
+  return parsed && { ...parsed, lane: lane === undefined ? undefined : Number(lane) }
 }
 
 /** A segment's number as it stands in names: 16 digits, so that names sort as numbers do. */

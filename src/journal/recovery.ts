@@ -47,7 +47,7 @@ export async function recover(files: Files, directory: string, observe: Observer
 }
 
 async function refuseNewer(files: Files, path: string): Promise<void> {
-  const header = await withFile(files, path, 'read', readHeader)
+  const header = await withFile(files, path, 'read', (file) => readHeader(file, path))
   if (header.kind === 'newer') {
     const message = `${path} has layout version ${header.version}; this program reads up to ${LAYOUT_VERSION}.`
     throw new Fault('journal_newer', `${message} Start the version that wrote it, or a newer one.`)
@@ -64,7 +64,7 @@ async function recoverOpen(
 ): Promise<SealedSegment> {
   const found = await withFile(files, path, 'update', async (file) => {
     // Records are only ever written behind a durable header: without one there are none that were acked.
-    const header = await readHeader(file)
+    const header = await readHeader(file, path)
     if (header.kind !== 'header') {
       const bytes = await file.size()
       // It is delivered like any other: what can't be read is set aside then.
@@ -75,7 +75,7 @@ async function recoverOpen(
     }
     const { tag } = header.header
     const notes: RememberedNote[] = []
-    const { totals, end, sealed, damaged } = await survey(file, notes)
+    const { totals, end, sealed, damaged } = await survey(file, path, notes)
     const bytes = await file.size()
     if (end < bytes) observe({ kind: 'journal-torn-tail', path, bytes: bytes - end })
     if (totals.records === 0 && !damaged) {
@@ -83,22 +83,25 @@ async function recoverOpen(
       return { ...EMPTY, tag }
     }
     if (notes.length > 0) await writeNotes(files, directory, number, notes)
-    return { ...sizes(totals), tag, bytes: await seal(file, totals, end, sealed) }
+    return { ...sizes(totals), tag, ...(await seal(file, totals, end, sealed)) }
   })
-  return { path: 'isEmpty' in found ? path : await sealName(files, path), number, ...found }
+  const { staysOpen, ...size } = { staysOpen: 'isEmpty' in found, ...found }
+  return { path: staysOpen ? path : await sealName(files, path), number, ...size }
 }
 
-/** Cuts the file at `end` and seals it there; returns its length. On a full disk it stays unsealed, and is as good. */
-async function seal(file: OpenFile, totals: SealTotals, end: number, isSealed: boolean): Promise<number> {
+/**
+ * Cuts the file at `end` and seals it there; tells its length. On a full disk it has no seal, and keeps the name of an open
+ * one: a sealed file without its seal is a damaged one.
+ */
+async function seal(file: OpenFile, totals: SealTotals, end: number, isSealed: boolean) {
   await file.truncate(end)
   try {
     if (!isSealed) await file.write(encodeSeal(totals), end)
     await file.datasync()
-    return isSealed ? end : end + SEAL_BYTES
+    return { bytes: isSealed ? end : end + SEAL_BYTES, staysOpen: false }
   } catch {
-    // The seal only saves a reading at the next start.
     await file.truncate(end)
-    return end
+    return { bytes: end, staysOpen: true }
   }
 }
 
@@ -108,12 +111,12 @@ async function measureSealed(files: Files, path: string, number: number): Promis
     const bytes = await file.size()
     const seal = new Uint8Array(SEAL_BYTES)
     const count = await file.read(seal, Math.max(0, bytes - SEAL_BYTES))
-    const header = await readHeader(file)
+    const header = await readHeader(file, path)
     const tag = header.kind === 'header' ? header.header.tag : ''
     const sealed = decodeSeal(seal.subarray(0, count))
     // The first program's seals have no length of the records.
     const isComplete = sealed !== undefined && (sealed.recordBytes > 0 || sealed.records === 0)
-    const totals = isComplete ? sealed : (await survey(file)).totals
+    const totals = isComplete ? sealed : (await survey(file, path)).totals
     return { path, number, tag, ...sizes(totals), bytes }
   })
 }
@@ -131,12 +134,12 @@ interface Survey {
 }
 
 /** Reads a whole file: the totals of its whole frames, the notes in them, and how it ends. */
-async function survey(file: OpenFile, notes: RememberedNote[] = []): Promise<Survey> {
+async function survey(file: OpenFile, path: string, notes: RememberedNote[] = []): Promise<Survey> {
   const totals = { records: 0, payloads: 0, frames: 0, recordBytes: 0 }
   const found = { totals, end: await file.size(), sealed: false, damaged: false }
-  const header = await readHeader(file)
+  const header = await readHeader(file, path)
   if (header.kind !== 'header') return found
-  for await (const piece of readPieces(file)) {
+  for await (const piece of readPieces(file, 'open')) {
     if (piece.kind === 'torn') found.end = piece.offset
     if (piece.kind === 'damage') found.damaged = true
     if (piece.kind !== 'frame') continue

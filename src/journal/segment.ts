@@ -35,6 +35,7 @@ export class Segment {
   readonly #file: OpenFile
   #frames = 0
   #isClosed = false
+  #isSealed = false
 
   private constructor(files: Files, directory: string, header: SegmentHeader, file: OpenFile) {
     this.#files = files
@@ -83,8 +84,9 @@ export class Segment {
         await this.#file.write(encodeSeal(totals), this.bytes)
         await this.#file.datasync()
         this.bytes += SEAL_BYTES
+        this.#isSealed = true
       } catch {
-        // The seal only saves a reading at the next start. The frames before it are durable already.
+        // The frames before it are durable already.
         await this.#file.truncate(this.bytes).catch(() => {})
       }
     }
@@ -106,13 +108,17 @@ export class Segment {
     await this.#file.close().catch(() => {})
   }
 
-  /** Renames the closed file to `sealed`; one without records keeps its name. May be tried again. */
+  /**
+   * Renames the closed file to `sealed`. One without records or without a seal keeps its name, so that a sealed file whose
+   * seal is missing is known to be damaged. May be tried again.
+   */
   async publish(): Promise<SealedSegment> {
     const openPath = segmentPath(this.#directory, this.number, 'open')
     const { number, tag, records, payloads, recordBytes } = this
     const totals = { number, tag, records, payloads, recordBytes }
     if (records === 0) return { path: openPath, ...totals, bytes: EMPTY_BYTES, isEmpty: true }
-    return { path: await sealName(this.#files, openPath), ...totals, bytes: this.bytes }
+    const path = this.#isSealed ? await sealName(this.#files, openPath) : openPath
+    return { path, ...totals, bytes: this.bytes }
   }
 }
 

@@ -5,6 +5,7 @@ export type Event =
   | { kind: 'journal-recovered'; segments: number; payloads: number; bytes: number }
   | { kind: 'journal-torn-tail'; path: string; bytes: number }
   | { kind: 'journal-damage'; path: string; offset: number; bytes: number; keptAt: string }
+  | { kind: 'journal-lost'; path: string; reason: string }
   | { kind: 'journal-foreign-file'; path: string }
   | { kind: 'journal-trouble'; code: 'disk_full' | 'journal_failed'; reason: string }
   | { kind: 'journal-well' }

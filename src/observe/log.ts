@@ -69,6 +69,8 @@ function sentence(event: Event): string | undefined {
     case 'journal-damage':
       // Without its header a segment can't be read at all.
       return `error: ${event.path}: ${count(event.bytes, 'byte')} at ${event.offset} are damaged and kept in ${event.keptAt}; ${event.offset === 0 ? 'none of it can be delivered' : 'the rest is delivered'}`
+    case 'journal-lost':
+      return `error: ${event.path}: ${event.reason}`
     case 'journal-foreign-file':
       return `warning: ${event.path} is not a segment; left alone`
     case 'journal-trouble':

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test'
 import { appendFileSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { valueRecord } from '../journal/segment-files.ts'
 import { Load } from '../load.ts'
 import { Millrace, Scratch } from '../millrace.ts'
@@ -190,7 +191,11 @@ describe('the ledger', () => {
     renameSync(join(data, 'lane-0/dead', dead), join(data, 'lane-0/dead', dead.replace('-0-1-', '-0-5000-')))
     for (const name of segmentsIn(data)) {
       const later = String(Number.parseInt(name, 10) + 4999).padStart(16, '0')
-      renameSync(join(data, 'lane-0', name), join(data, 'lane-0', later + name.slice(16)))
+      const bytes = readFileSync(join(data, 'lane-0', name))
+      bytes.writeBigUInt64LE(bytes.readBigUInt64LE(16) + 4999n, 16)
+      bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60)
+      writeFileSync(join(data, 'lane-0', later + name.slice(16)), bytes)
+      rmSync(join(data, 'lane-0', name))
     }
     const file = join(data, 'ledger', '0-0000000000005-0.ndjson')
     writeFileSync(file, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))

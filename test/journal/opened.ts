@@ -92,8 +92,9 @@ export class Opened {
   async onDisk(): Promise<{ payloads: number; bytes: number }> {
     let bytes = 0
     for (const [path, content] of this.platform.files.all()) {
-      if (path.endsWith('.sealed')) bytes += content.length
-      if (path.endsWith('.open')) bytes += Math.max(content.length, HEADER_BYTES) + SEAL_BYTES
+      // What can't be sealed keeps its name, and no room for a seal.
+      if (path.endsWith('.sealed') || this.sealed.some((segment) => segment.path === path)) bytes += content.length
+      else if (path.endsWith('.open')) bytes += Math.max(content.length, HEADER_BYTES) + SEAL_BYTES
     }
     const payloads = (await this.records()).reduce((sum, record) => sum + record.payloads, 0)
     return { payloads, bytes }

@@ -65,9 +65,9 @@ export interface FoundRecord extends Omit<StoredRecord, 'body'> {
 export async function recordsIn(files: Files, path: string): Promise<FoundRecord[]> {
   const file = await files.open(path, 'read')
   const found: FoundRecord[] = []
-  const header = await readHeader(file)
+  const header = await readHeader(file, path)
   if (header.kind === 'header') {
-    for await (const piece of readPieces(file)) {
+    for await (const piece of readPieces(file, 'open')) {
       if (piece.kind !== 'frame' || piece.header.kind !== 'records') continue
       let place = piece.header.firstRecord
       for (const { body, ...rest } of readRecords(piece.body)) {

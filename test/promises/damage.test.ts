@@ -1,9 +1,10 @@
 /** A damaged journal: the start succeeds, the damage is set aside and reported, and everything else is delivered. */
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { cpSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
-import { LAYOUT_VERSION } from '../../src/journal/layout.ts'
+import { LAYOUT_VERSION, SEAL_BYTES } from '../../src/journal/layout.ts'
+import { verify } from '../commands/whole-data.ts'
 import { Ledger } from '../ledger.ts'
 import { Millrace, Scratch } from '../millrace.ts'
 import { readObjectsIn } from '../objects.ts'
@@ -46,6 +47,8 @@ interface Spoiled {
   setAside?: { segment: string; offset: number; end: number }
   /** What the log says, and how often it says `error` or `warning`. */
   says: readonly RegExp[]
+  /** How many payloads the ledger then has as dead, where that is known. */
+  dead?: number
 }
 
 const SPOILS: Readonly<Record<string, (lane: string) => Spoiled>> = {
@@ -68,6 +71,50 @@ const SPOILS: Readonly<Record<string, (lane: string) => Spoiled>> = {
       setAside: { segment: SEGMENTS.second, offset: 0, end: 0 },
       says: [/error: .*0002\.sealed: 0 bytes at 0 are damaged/],
     }
+  },
+  'a sealed segment that was cut where a record ends': (lane) => {
+    const { start } = recordIn(lane, SEGMENTS.second, 10)
+    truncateSync(`${lane}/${SEGMENTS.second}`, start)
+    return {
+      damaged: receiptsIn(SEGMENTS.second).slice(10),
+      says: [new RegExp(`error: .*0002\\.sealed: its seal is missing: what was behind offset ${start} is unknown`)],
+      dead: 0,
+    }
+  },
+  'a sealed segment without its seal': (lane) => {
+    const path = `${lane}/${SEGMENTS.second}`
+    truncateSync(path, statSync(path).size - SEAL_BYTES)
+    return { says: [/error: .*0002\.sealed: its seal is missing/], dead: 0 }
+  },
+  'a sealed segment that a record was cut out of': (lane) => {
+    const path = `${lane}/${SEGMENTS.second}`
+    const { start, end } = recordIn(lane, SEGMENTS.second, 10)
+    const bytes = readFileSync(path)
+    writeFileSync(path, Buffer.concat([bytes.subarray(0, start), bytes.subarray(end)]))
+    return {
+      damaged: [receiptsIn(SEGMENTS.second)[10] as string],
+      says: [/error: .*0002\.sealed: its frames are not those of its seal: 19 with \d+ payloads, .* 20 and \d+/],
+      dead: ledger.kept.get(receiptsIn(SEGMENTS.second)[10] as string)?.length ?? 0,
+    }
+  },
+  'two sealed segments whose names are exchanged': (lane) => {
+    const [one, two] = [`${lane}/${SEGMENTS.first}`, `${lane}/${SEGMENTS.second}`]
+    const bytes = readFileSync(one)
+    cpSync(two, one)
+    writeFileSync(two, bytes)
+    return {
+      damaged: [...receiptsIn(SEGMENTS.first), ...receiptsIn(SEGMENTS.second)],
+      says: [
+        /error: .*0001\.sealed: its header is that of segment 2 of lane 0/,
+        /error: .*0001\.sealed: [\d,]+ bytes at 0 are damaged/,
+        /error: .*0002\.sealed: its header is that of segment 1 of lane 0/,
+        /error: .*0002\.sealed: [\d,]+ bytes at 0 are damaged/,
+      ],
+    }
+  },
+  'a sealed segment that is there under another number as well': (lane) => {
+    cpSync(`${lane}/${SEGMENTS.second}`, `${lane}/0000000000000005.sealed`)
+    return { says: [/0005\.sealed: its header is that of segment 2 of/, /0005\.sealed: [\d,]+ bytes at 0 are damaged/] }
   },
   'a header that is broken': (lane) => {
     const bytes = flipBit(`${lane}/${SEGMENTS.third}`, 50)
@@ -108,8 +155,11 @@ test.each(Object.entries(SPOILS))(
     using scratch = new Scratch()
     cpSync(made.at('data'), scratch.at('data'), { recursive: true })
     const lane = scratch.at('data/lane-0')
-    const { damaged = [], setAside, says } = spoil(lane)
+    const { damaged = [], setAside, says, dead } = spoil(lane)
     const found = setAside && readFileSync(`${lane}/${setAside.segment}`).subarray(setAside.offset, setAside.end)
+    const isHeard = says.some((words) => String(words).startsWith('/error'))
+    const isJournal = ({ kind }: { kind: string }) => kind === 'journal_damage'
+    if (isHeard) expect((await verify(scratch.at('data'))).report.problems.filter(isJournal)).not.toEqual([])
     const others = readdirSync(lane).filter((name) => !/^\d{16}\.(open|sealed)$/.test(name))
     {
       await using millrace = await Millrace.start(['--data', scratch.at('data')])
@@ -124,6 +174,10 @@ test.each(Object.entries(SPOILS))(
     const old = lines.filter(({ payload }) => payload !== NEW)
     expect(lines.length - old.length).toBe(1)
     ledger.expectKept(old, damaged)
+
+    const after = (await verify(scratch.at('data'))).report
+    expect(after.wrong > 0).toBe(says.some((words) => !String(words).startsWith('/warning')))
+    if (dead !== undefined) expect(after.dead.payloads).toBe(dead)
 
     if (setAside && found) {
       const [copy = '', ...more] = readdirSync(`${lane}/corrupt`)

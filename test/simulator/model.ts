@@ -170,10 +170,10 @@ async function receiptsOn(disk: Disk, lane: string): Promise<Set<string>> {
     const content = disk.file(`${lane}/${name}`)?.content.view()
     if (!content || !/\.(open|sealed)$/.test(name)) continue
     const file = readOnly(content)
-    const header = await readHeader(file)
+    const header = await readHeader(file, `${lane}/${name}`)
     if (header.kind !== 'header') continue
     const prefix = receiptPrefix(header.header)
-    for await (const piece of readPieces(file)) {
+    for await (const piece of readPieces(file, 'open')) {
       if (piece.kind !== 'frame' || piece.header.kind !== 'records') continue
       let place = piece.header.firstRecord
       for (const _ of readRecords(piece.body)) receipts.add(prefix + place++)
