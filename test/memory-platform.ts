@@ -87,6 +87,11 @@ export class FakeClock implements Clock {
     this.#pass(endMs - this.#steadyMs)
   }
 
+  /** Somebody sets the wall clock: no time passes. */
+  jump(ms: number): void {
+    this.#nowMs += ms
+  }
+
   #pass(ms: number): void {
     this.#steadyMs += ms
     this.#nowMs += ms

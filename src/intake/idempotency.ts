@@ -33,6 +33,7 @@ type Outcome = { kind: 'answer'; answer: KeptAnswer } | { kind: 'refusal'; refus
 /** The first request with a key, as its repeats see it. */
 class First {
   readonly print: string
+  /** By the monotonic clock: the other one may jump, and no window with it. */
   readonly sinceMs: number
   answer: KeptAnswer | undefined
   waiting: ((outcome: Outcome) => void)[] = []
@@ -68,14 +69,17 @@ export class Idempotency {
    * or as of the disk.
    */
   remember(notes: readonly RememberedNote[], isOwn: (key: string) => boolean = () => true): void {
+    const [nowMs, monotonicMs] = [this.#clock.nowMs(), this.#clock.monotonicMs()]
     for (const { note, receipt, payloads, receivedAtMs } of [...notes].sort(byTime)) {
+      // One from the future was received while the clock was wrong: its window begins now at the latest.
+      const sinceMs = monotonicMs - Math.max(0, nowMs - receivedAtMs)
       const { key, print, more, ack } = JSON.parse(note) as KeyNote
       if (!isOwn(key)) continue
       const answer =
         ack === 'memory'
           ? { status: 202, body: `{"accepted":${payloads},"ack":"memory"${more}}` }
           : { status: 202, body: `{"receipt":"${receipt}","accepted":${payloads},"ack":"disk"${more}}`, receipt }
-      this.#firsts.set(key, new First(print, receivedAtMs, answer))
+      this.#firsts.set(key, new First(print, sinceMs, answer))
     }
   }
 
@@ -92,7 +96,7 @@ export class Idempotency {
     if (before) return before.print === print ? repeatOf(before) : { kind: 'refused', refusal: reused(key) }
     const { keysMax } = this.#options
     if (this.#firsts.size >= keysMax) return { kind: 'refused', refusal: this.#full() }
-    const first = new First(print, this.#clock.nowMs())
+    const first = new First(print, this.#clock.monotonicMs())
     this.#firsts.set(key, first)
     const note: KeyNote = ack === 'memory' ? { key, print, more, ack } : { key, print, more }
     return {
@@ -108,7 +112,7 @@ export class Idempotency {
   }
 
   #forgetOld(): void {
-    const oldestMs = this.#clock.nowMs() - this.#options.windowMs
+    const oldestMs = this.#clock.monotonicMs() - this.#options.windowMs
     for (const [key, first] of this.#firsts) {
       if (first.sinceMs > oldestMs) break
       // One that is under way since then is in nobody's window; its repeats still wait for it.
@@ -120,7 +124,7 @@ export class Idempotency {
   #full(): Refusal {
     const { keysMax, windowMs } = this.#options
     const oldest = this.#firsts.values().next().value
-    const waitMs = (oldest?.sinceMs ?? 0) + windowMs - this.#clock.nowMs()
+    const waitMs = (oldest?.sinceMs ?? 0) + windowMs - this.#clock.monotonicMs()
     const retryAfterSeconds = Math.min(60, Math.max(1, Math.ceil(waitMs / 1000)))
     const detail = `${keysMax} keys are remembered, and no more are (--idempotency-keys-max)`
     return { code: 'idempotency_full', detail, retryAfterSeconds }

@@ -17,7 +17,7 @@ export class NoteKeeper {
   readonly #clock: Clock
   readonly #directory: string
   readonly #windowMs: number
-  /** By file: until when it is needed. */
+  /** By file: until when it is needed, by the monotonic clock. */
   readonly #neededUntilMs = new Map<string, number>()
 
   /** Notes are needed for `windowMs` after their records were received. */
@@ -35,7 +35,10 @@ export class NoteKeeper {
       if (!isNotesName(name)) continue
       const path = join(this.#directory, name)
       const notes = await readNotes(this.#files, path)
-      this.#neededUntilMs.set(path, this.#until(notes))
+      const newestMs = notes.reduce((latest, { receivedAtMs }) => Math.max(latest, receivedAtMs), 0)
+      // Received while the clock was wrong, if that is in the future.
+      const ageMs = Math.max(0, this.#clock.nowMs() - newestMs)
+      this.#neededUntilMs.set(path, this.#untilMs - ageMs)
       for (const note of notes) if (note.receivedAtMs + this.#windowMs > this.#clock.nowMs()) remembered.push(note)
     }
     await this.prune()
@@ -46,13 +49,13 @@ export class NoteKeeper {
   async write(segment: number, notes: readonly RememberedNote[]): Promise<void> {
     if (notes.length === 0) return
     const path = await writeNotes(this.#files, this.#directory, segment, notes)
-    this.#neededUntilMs.set(path, this.#until(notes))
+    this.#neededUntilMs.set(path, this.#untilMs)
     await this.prune()
   }
 
   /** Removes files whose notes are all too old. */
   async prune(): Promise<void> {
-    const nowMs = this.#clock.nowMs()
+    const nowMs = this.#clock.monotonicMs()
     for (const [path, untilMs] of this.#neededUntilMs) {
       if (untilMs > nowMs) continue
       this.#neededUntilMs.delete(path)
@@ -60,8 +63,9 @@ export class NoteKeeper {
     }
   }
 
-  #until(notes: readonly RememberedNote[]): number {
-    return notes.reduce((latest, { receivedAtMs }) => Math.max(latest, receivedAtMs), 0) + this.#windowMs
+  /** Until when notes of now are needed. */
+  get #untilMs(): number {
+    return this.#clock.monotonicMs() + this.#windowMs
   }
 }
 

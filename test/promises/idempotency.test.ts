@@ -3,11 +3,13 @@
 import { describe, expect, test } from 'bun:test'
 import { rmSync, writeFileSync } from 'node:fs'
 import { Idempotency } from '../../src/intake/idempotency.ts'
-import { FakeClock } from '../memory-platform.ts'
+import { opened } from '../journal/opened.ts'
+import { FakeClock, memoryPlatform } from '../memory-platform.ts'
 import { Millrace, Scratch } from '../millrace.ts'
 import { objectNamesIn, readObjectsIn } from '../objects.ts'
 
 const JSON_TYPE = 'application/json'
+const DAY_MS = 86_400_000
 
 async function post(millrace: Millrace, key: string, body: string, query = '', type = JSON_TYPE) {
   const response = await millrace.post(`/payloads${query}`, type, body, { 'idempotency-key': key })
@@ -150,6 +152,51 @@ describe('the window', () => {
     await clock.advance(1)
     expect(begin('a').kind).toBe('first')
     expect(begin('c').kind).toBe('first')
+  })
+
+  const answered = (keys: Idempotency, key: string) => {
+    const turn = keys.begin(key, '/payloads', body, '')
+    if (turn.kind === 'first') turn.ended({ kind: 'answer', answer: { status: 202, body: '{}' } })
+    return turn.kind
+  }
+
+  test.each([DAY_MS, -DAY_MS])('is as long as it is when the wall clock jumps by %i ms', async (jumpMs) => {
+    const clock = new FakeClock()
+    const keys = new Idempotency(options, clock)
+    answered(keys, 'a')
+    clock.jump(jumpMs)
+    answered(keys, 'b')
+    expect([answered(keys, 'a'), answered(keys, 'b')]).toEqual(['repeat', 'repeat'])
+    clock.jump(-jumpMs)
+    await clock.advance(999)
+    expect([answered(keys, 'a'), answered(keys, 'b')]).toEqual(['repeat', 'repeat'])
+    await clock.advance(1)
+    expect([answered(keys, 'a'), answered(keys, 'b')]).toEqual(['first', 'first'])
+  })
+
+  test('of keys that came while the clock was ahead ends with a window from the next start on, their files as well', async () => {
+    const platform = memoryPlatform()
+    const { clock, files } = platform
+    clock.jump(DAY_MS)
+    const note = (key: string) => Buffer.from(JSON.stringify({ key, print: '', more: '' }))
+    const before = await opened(platform, { noteWindowMs: options.windowMs })
+    before.append('1', { note: note('a'), receivedAtMs: clock.nowMs() })
+    await before.journal.close()
+    clock.jump(-DAY_MS)
+    const again = await opened(memoryPlatform(2, files), { noteWindowMs: options.windowMs })
+    const now = again.platform.clock
+    const keys = new Idempotency(options, now)
+    keys.remember(again.journal.notes)
+    expect(again.journal.notes).toHaveLength(1)
+    await now.advance(999)
+    expect(keys.begin('a', '/payloads', body, '').kind).toBe('refused')
+    await now.advance(1)
+    expect(answered(keys, 'a')).toBe('first')
+    const notesFiles = () => [...files.all().keys()].filter((path) => path.endsWith('.notes'))
+    expect(notesFiles()).toHaveLength(1)
+    again.append('2', { note: note('b'), receivedAtMs: now.nowMs() })
+    await again.journal.close()
+    expect(notesFiles()).toEqual([expect.stringContaining('0003.notes')])
   })
 
   test('does not end for a request that is still under way', async () => {
