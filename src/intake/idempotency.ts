@@ -87,7 +87,7 @@ export class Idempotency {
   begin(header: string, path: string, body: Uint8Array, more: string, ack?: AckLevel): Turn {
     const key = keyIn(header)
     if (key === undefined) {
-      const detail = `Idempotency-Key takes 1 to ${KEY_LENGTH_MAX} printable ASCII characters`
+      const detail = `Idempotency-Key takes one key of 1 to ${KEY_LENGTH_MAX} printable ASCII characters; one with quotes or commas is written "…", with \\" for a quote`
       return { kind: 'refused', refusal: { code: 'idempotency_key_invalid', detail } }
     }
     this.#forgetOld()
@@ -167,10 +167,14 @@ export function laneOfHeader(header: string, lanes: number): number | undefined 
   return key === undefined ? undefined : laneOfKey(key, lanes)
 }
 
-/** The key, as a structured field's string (in quotes) or bare; undefined when it is neither. */
+/**
+ * The key: a structured field's string, as the draft has it, or the same without quotes, as most senders write it. What has
+ * a quote or a comma must be the former: it could be half a string, or two headers.
+ */
 function keyIn(header: string): string | undefined {
-  const bare = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)?.[1]?.replace(/\\(.)/g, '$1') ?? header
-  return /^[\x20-\x7e]+$/.test(bare) && bare.length <= KEY_LENGTH_MAX ? bare : undefined
+  const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)?.[1]?.replace(/\\(.)/g, '$1')
+  const key = quoted ?? (/[",]/.test(header) ? '' : header)
+  return /^[\x20-\x7e]+$/.test(key) && key.length <= KEY_LENGTH_MAX ? key : undefined
 }
 
 function byTime(a: RememberedNote, b: RememberedNote): number {
