@@ -7,7 +7,7 @@ import { parseSegmentName, receiptPrefix } from '../journal/name.ts'
 import { CORRUPT } from '../journal/recovery.ts'
 import type { Amount, LedgerEntry } from '../observe/ledger-entry.ts'
 import type { Files } from '../platform/files.ts'
-import type { FoundData } from './data.ts'
+import type { FoundData, FoundLane } from './data.ts'
 import { DROPPED_ENDING, REPLAYED_ENDING } from './dead-files.ts'
 import { receiptPrefixOf } from './line-check.ts'
 import type { Problems } from './problems.ts'
@@ -50,7 +50,7 @@ export async function checkJournal(files: Files, data: FoundData, problems: Prob
     for (const number of numbers) journal.numbers.add(lane, number)
     // A file that is renamed while the directory is read can be listed under both names.
     for (const number of new Set(numbers)) {
-      await checkSegment(files, lane, directory, number, journal, problems)
+      await checkSegment(files, data.node, { lane, directory }, number, journal, problems)
     }
     for (const name of await files.list(join(directory, CORRUPT))) {
       const path = join(directory, CORRUPT, name)
@@ -62,8 +62,8 @@ export async function checkJournal(files: Files, data: FoundData, problems: Prob
 
 async function checkSegment(
   files: Files,
-  lane: number,
-  directory: string,
+  node: string,
+  { lane, directory }: FoundLane,
   number: number,
   journal: JournalLook,
   problems: Problems,
@@ -80,6 +80,10 @@ async function checkSegment(
   } else {
     const { header, path, records, payloads, recordBytes, damage } = look
     const receipts = [`${receiptPrefix(header)}0`, `${receiptPrefix(header)}${Math.max(0, records - 1)}`] as const
+    if (header.node !== node) {
+      const detail = `it is of node '${header.node}', and the file node says '${node}': no server starts on that`
+      problems.add({ kind: 'journal_damage', what: path, detail, receipts })
+    }
     for (const { what: detail } of damage) problems.add({ kind: 'journal_damage', what: path, detail, receipts })
     journal.hold(lane, number, header.tag, { payloads, bytes: recordBytes })
   }

@@ -56,6 +56,7 @@ export async function openDataDirectory(
     try {
       lanes = await takeLanesLock(platform, takeLock, directory, onWait)
       const node = (await readNode(files, directory)) ?? (await newNode(platform, directory))
+      await refuseOtherNode(files, directory, node)
       return { node, laneDirectory: (lane) => laneDirectory(directory, lane), lanesLock: lanes.fd, release }
     } catch (error) {
       release()
@@ -111,19 +112,34 @@ export async function readNode(files: Files, directory: string): Promise<string 
 
 /** A new id, for a directory that has nothing under an old one: receipts that were given have that in them. */
 async function newNode(platform: Platform, directory: string): Promise<string> {
-  const { files } = platform
   const path = join(directory, 'node')
-  for (const lane of await lanesIn(files, directory)) {
-    const names = await files.list(laneDirectory(directory, lane))
-    const segment = names.find((name) => parseSegmentName(name))
-    if (segment === undefined) continue
-    const at = join(laneDirectory(directory, lane), segment)
-    const file = await files.open(at, 'read')
-    const header = await readHeader(file, at).finally(() => file.close())
-    const id = header.kind === 'header' ? `'${header.header.node}'` : 'the id that stood there'
+  for await (const { lane, node } of segmentNodes(platform.files, directory)) {
+    const id = node === undefined ? 'the id that stood there' : `'${node}'`
     throw new Error(`${path} is gone, and lane-${lane} holds segments: make it again, with ${id} in it`)
   }
   return await makeNode(platform, path)
+}
+
+/** Segments of another node: their receipts would be unknown here, or somebody has edited the id. */
+async function refuseOtherNode(files: Files, directory: string, own: string): Promise<void> {
+  for await (const { path, node } of segmentNodes(files, directory)) {
+    if (node === undefined || node === own) continue
+    const message = `${join(directory, 'node')} says '${own}', and ${path} is of node '${node}'`
+    throw new Error(`${message}: put that id back, or move the file to a data directory of its node`)
+  }
+}
+
+/** The node that each segment file names; undefined where its header can't be read. */
+async function* segmentNodes(files: Files, directory: string) {
+  for (const lane of await lanesIn(files, directory)) {
+    for (const name of await files.list(laneDirectory(directory, lane))) {
+      if (!parseSegmentName(name)) continue
+      const path = join(laneDirectory(directory, lane), name)
+      const file = await files.open(path, 'read')
+      const header = await readHeader(file, path).finally(() => file.close())
+      yield { lane, path, node: header.kind === 'header' ? header.header.node : undefined }
+    }
+  }
 }
 
 async function makeNode({ files, random }: Platform, path: string): Promise<string> {

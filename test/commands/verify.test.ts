@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { appendFileSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { valueRecord } from '../journal/segment-files.ts'
+import { HEADER, valueRecord } from '../journal/segment-files.ts'
 import { Load } from '../load.ts'
 import { Millrace, Scratch } from '../millrace.ts'
 import { objectNamesIn } from '../objects.ts'
@@ -266,6 +266,15 @@ describe('the journal', () => {
     expect((await verify(data)).report.problems).toMatchObject([
       { kind: 'journal_damage', detail: expect.stringContaining('header') },
     ])
+  })
+
+  test('of another node than the file node says', async () => {
+    using scratch = new Scratch()
+    const data = scratch.at('data')
+    writeSegment(data, [valueRecord('1')])
+    writeFileSync(join(data, 'node'), 'other\n')
+    const detail = expect.stringContaining(`it is of node '${HEADER.node}', and the file node says 'other'`)
+    expect((await verify(data)).report.problems).toMatchObject([{ kind: 'journal_damage', detail }])
   })
 
   test('with a segment that is stored and was not removed before a crash counts it once', async () => {

@@ -54,6 +54,24 @@ describe("the node's id", () => {
     expect(platform.files.get('data/node')).toBeUndefined()
   })
 
+  test('that is another than that of a segment is refused, wherever that is among the segments', async () => {
+    const platform = memoryPlatform()
+    platform.files.put('data/node', Buffer.from('k3v9x2ac\n'))
+    const own = { ...HEADER, node: 'k3v9x2ac' }
+    platform.files.put('data/lane-0/0000000000000001.sealed', segmentOf(own, []).bytes)
+    platform.files.put('data/lane-0/0000000000000002.open', Buffer.from('broken'))
+    const { held, take } = locks()
+    expect((await openDataDirectory(platform, take, 'data')).node).toBe('k3v9x2ac')
+    held.clear()
+    platform.files.put('data/lane-1/0000000000000003.open', segmentOf({ ...HEADER, number: 3, lane: 1 }, []).bytes)
+    const { code, message } = await faultOf(openDataDirectory(platform, take, 'data'))
+    expect(code).toBe('data_unusable')
+    expect(message).toContain(
+      `data/node says 'k3v9x2ac', and data/lane-1/0000000000000003.open is of node '${HEADER.node}': put that id back`,
+    )
+    expect(held).toEqual(new Set())
+  })
+
   test('is durable before anything is named after it', async () => {
     const platform = memoryPlatform()
     const { node } = await openDataDirectory(platform, locks().take, 'data')
