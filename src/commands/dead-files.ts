@@ -3,8 +3,8 @@
  * `<receipt>.dropped` or `<receipt>.replayed` says why it is gone, so that `verify` doesn't miss it.
  */
 
-import { join } from 'node:path'
-import { DEAD_DIRECTORY, DEAD_ENDING, type DeadLine } from '../delivery/dead-letter.ts'
+import { basename, join } from 'node:path'
+import { DEAD_DIRECTORY, DEAD_ENDING, type DeadLine, isItsBody } from '../delivery/dead-letter.ts'
 import { parseReceipt } from '../journal/name.ts'
 import { type Files, isMissing, readStretch } from '../platform/files.ts'
 import type { FoundData } from './data.ts'
@@ -56,18 +56,14 @@ export function siblingOf({ path }: DeadFile, ending: string): string {
   return path.slice(0, -DEAD_ENDING.length) + ending
 }
 
-/** The line about a dead record; undefined when its file is gone or isn't one. */
-export async function readDeadLine(files: Files, path: string): Promise<DeadLine | undefined> {
-  const start = await readStart(files, path, LINE_BYTES_MAX)
-  return start && parseLine<DeadLine>(start)?.value
-}
-
-/** A dead record as it was kept: the line about it and its body. */
+/** A dead record as it was kept: the line about it and its body; undefined when its file is gone or not what was written. */
 export async function readDead(files: Files, path: string): Promise<{ line: DeadLine; body: Buffer } | undefined> {
   const size = await files.sizeOf(path)
   const bytes = size === undefined ? undefined : await readStart(files, path, size)
   const parsed = bytes && parseLine<DeadLine>(bytes)
-  return parsed && bytes ? { line: parsed.value, body: bytes.subarray(parsed.end) } : undefined
+  if (!parsed || !bytes) return undefined
+  const dead = { line: parsed.value, body: bytes.subarray(parsed.end) }
+  return `${dead.line.receipt}${DEAD_ENDING}` === basename(path) && isItsBody(dead.line, dead.body) ? dead : undefined
 }
 
 /** What is written about a replay of this receipt. */

@@ -2,16 +2,7 @@
 
 import type { Command } from '../config/load-command.ts'
 import { FoundData } from './data.ts'
-import {
-  type DeadFile,
-  DROPPED_ENDING,
-  deadFiles,
-  leaveNote,
-  readDead,
-  readDeadLine,
-  removeDead,
-  siblingOf,
-} from './dead-files.ts'
+import { type DeadFile, DROPPED_ENDING, deadFiles, leaveNote, readDead, removeDead, siblingOf } from './dead-files.ts'
 import { inDigits, type Surroundings, table } from './terminal.ts'
 
 /** `dead list`: a table, the oldest death first. */
@@ -19,8 +10,8 @@ export async function listDead({ options }: Command, { platform, terminal }: Sur
   const { files } = platform
   const rows: string[][] = []
   for (const file of await deadFiles(files, await FoundData.at(files, options.data))) {
-    const line = await readDeadLine(files, file.path)
-    const { payloads, died_at, reason } = line ?? { payloads: 0, died_at: '', reason: 'its file is damaged' }
+    const dead = await readDead(files, file.path)
+    const { payloads, died_at, reason } = dead?.line ?? { payloads: 0, died_at: '', reason: 'its file is damaged' }
     rows.push([file.receipt, inDigits(payloads), died_at, reason])
   }
   if (rows.length === 0) await terminal.print('no dead records\n')
@@ -48,9 +39,9 @@ export async function dropDead(command: Command, { platform, terminal }: Surroun
   const { files, clock } = platform
   const { chosen, missing } = await choose(command, { platform, terminal })
   for (const file of chosen) {
-    const line = await readDeadLine(files, file.path)
+    const dead = await readDead(files, file.path)
     // First why it goes, then it: `verify` finds one of the two, whenever it looks.
-    const note = { receipt: file.receipt, dropped_at: new Date(clock.nowMs()).toISOString(), reason: line?.reason }
+    const note = { receipt: file.receipt, dropped_at: new Date(clock.nowMs()).toISOString(), reason: dead?.line.reason }
     await leaveNote(files, siblingOf(file, DROPPED_ENDING), note)
     await removeDead(files, file)
     await terminal.print(`${file.receipt} dropped\n`)

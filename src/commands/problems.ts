@@ -11,6 +11,7 @@ export type ProblemKind =
   | 'ledger_totals'
   | 'ledger_line'
   | 'dead_missing'
+  | 'dead_damaged'
   | 'journal_damage'
 
 /** One thing that is missing or wrong, or could not be checked. */

@@ -8,7 +8,7 @@ import { CORRUPT } from '../journal/recovery.ts'
 import type { Amount, LedgerEntry } from '../observe/ledger-entry.ts'
 import type { Files } from '../platform/files.ts'
 import type { FoundData, FoundLane } from './data.ts'
-import { DROPPED_ENDING, REPLAYED_ENDING } from './dead-files.ts'
+import { DROPPED_ENDING, REPLAYED_ENDING, readDead } from './dead-files.ts'
 import { receiptPrefixOf } from './line-check.ts'
 import type { Problems } from './problems.ts'
 import { SegmentNumbers } from './segment-numbers.ts'
@@ -93,17 +93,21 @@ async function checkSegment(
 export async function checkDead(files: Files, data: FoundData, entry: LedgerEntry, problems: Problems): Promise<void> {
   const [object] = entry.objects
   const prefix = object ? receiptPrefixOf(entry, object) : `${data.node}-${entry.lane}-${entry.segment}-${entry.tag}`
-  for (const { place, reason } of entry.letters) {
+  for (const { place, payloads, reason } of entry.letters) {
     if (place === undefined) continue
     const receipt = `${prefix}-${place}`
     const path = join(data.laneDirectory(entry.lane), DEAD_DIRECTORY, receipt)
+    const found = { what: path + DEAD_ENDING, receipts: [receipt, receipt] } as const
+    const dead = await readDead(files, path + DEAD_ENDING)
+    if (dead?.line.payloads === payloads) continue
     // In the order in which they come and go: what says why a record is gone is there before it goes.
-    let isThere = false
-    for (const ending of [DEAD_ENDING, REPLAYED_ENDING, DROPPED_ENDING]) {
-      isThere ||= (await files.sizeOf(path + ending)) !== undefined
+    if ((await files.sizeOf(path + DEAD_ENDING)) !== undefined) {
+      const detail = `the file of a dead record is not what was written (${reason})`
+      problems.add({ kind: 'dead_damaged', ...found, detail })
+      continue
     }
-    if (isThere) continue
-    const detail = `the file of a dead record is missing (${reason})`
-    problems.add({ kind: 'dead_missing', what: path + DEAD_ENDING, detail, receipts: [receipt, receipt] })
+    const isThere = async (ending: string) => (await files.sizeOf(path + ending)) !== undefined
+    if ((await isThere(REPLAYED_ENDING)) || (await isThere(DROPPED_ENDING))) continue
+    problems.add({ kind: 'dead_missing', ...found, detail: `the file of a dead record is missing (${reason})` })
   }
 }

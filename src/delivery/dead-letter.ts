@@ -1,5 +1,6 @@
 /** Records that can never be encoded: set aside in `dead/`, one file each: a line of JSON about it, then its raw body. */
 
+import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import type { RecordKind } from '../journal/journal.ts'
 import type { StoredRecord } from '../journal/record.ts'
@@ -16,6 +17,9 @@ export interface DeadLine {
   died_at: string
   attempts: number
   reason: string
+  /** The body's length and its SHA-256 in hexadecimal; the first program's files have neither. */
+  bytes?: number
+  sha256?: string
 }
 
 /** The directory beside a lane's segments. */
@@ -44,6 +48,8 @@ export async function bury(
     // Encoding depends on the record alone: what failed once fails always.
     attempts: 1,
     reason,
+    bytes: record.body.length,
+    sha256: sha256Of(record.body),
   }
   const file = await files.open(join(directory, receipt + DEAD_ENDING), 'replace')
   try {
@@ -53,4 +59,13 @@ export async function bury(
     await file.close()
   }
   await files.syncDirectory(directory)
+}
+
+/** Whether a body is the one that its line was written for, as far as the line tells. */
+export function isItsBody({ bytes, sha256 }: DeadLine, body: Uint8Array): boolean {
+  return (bytes ?? body.length) === body.length && (sha256 === undefined || sha256 === sha256Of(body))
+}
+
+function sha256Of(body: Uint8Array): string {
+  return createHash('sha256').update(body).digest('hex')
 }

@@ -33,6 +33,7 @@ async function withDead(scratch: Scratch): Promise<string> {
   return data
 }
 
+const withoutChecksum = (path: string) => readFileSync(path, 'utf8').replace(/,"bytes":\d+,"sha256":"[0-9a-f]{64}"/, '')
 const deadNames = (data: string) => readdirSync(join(data, 'lane-0/dead')).toSorted()
 const dead = (data: string, ...args: string[]) => millrace(['dead', ...args, '--data', data])
 const payloadsIn = (data: string) => readObjectsIn(join(data, 'objects')).map(({ payload }) => payload)
@@ -51,6 +52,36 @@ test('list names each with its payloads, its death and its reason; a damaged fil
   expect(row(9)).toMatch(/its file is damaged$/)
   expect(lines).toHaveLength(5)
   expect(everythingIn(data)).toEqual(before)
+})
+
+test.each<[string, (file: Buffer) => Buffer]>([
+  ['cut', (file) => file.subarray(0, -3)],
+  ['edited in its body', (file) => Buffer.from(file.toString().replace('{"a":1}', '{"a":7}'))],
+  ['edited in its line', (file) => Buffer.from(file.toString().replace('"payloads":99', '"payloads":98'))],
+  ['emptied', () => Buffer.alloc(0)],
+])('a file that was %s is damaged: verify says so, and nothing puts it back', async (how, spoil) => {
+  using scratch = new Scratch()
+  const data = await withDead(scratch)
+  const path = join(data, 'lane-0/dead', `${receiptAt(1)}.dead`)
+  writeFileSync(path, spoil(readFileSync(path)))
+  const { code, out } = await millrace(['verify', '--data', data, '--json'])
+  expect([code, JSON.parse(out)]).toMatchObject([1, { wrong: 1, problems: [{ kind: 'dead_damaged', what: path }] }])
+  if (how === 'edited in its line') return
+  expect((await dead(data, 'list')).out).toMatch(new RegExp(`${receiptAt(1)} .*its file is damaged`))
+  expect(await dead(data, 'show', receiptAt(1))).toMatchObject({ code: 1, out: '' })
+  expect(await dead(data, 'replay', receiptAt(1))).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('is damaged'),
+  })
+})
+
+test('a file of the first program, which has no checksum, is whole', async () => {
+  using scratch = new Scratch()
+  const data = await withDead(scratch)
+  const path = join(data, 'lane-0/dead', `${receiptAt(1)}.dead`)
+  writeFileSync(path, withoutChecksum(path))
+  expect((await millrace(['verify', '--data', data])).code).toBe(0)
+  expect(await dead(data, 'show', receiptAt(1))).toMatchObject({ code: 0 })
 })
 
 test('list says so when there are none', async () => {
@@ -212,11 +243,11 @@ test.each([
 test.each([
   ['[{"a":1},2', /invalid_json: line 1, column/],
   ['{"a":1}', /wrong_shape: its line says array, and its body is value/],
-])('a body that is not what it was is not put back: %s', async (body, reason) => {
+])('a body that is not what it was, in a file without a checksum, is not put back: %s', async (body, reason) => {
   using scratch = new Scratch()
   const data = await withDead(scratch)
   const path = join(data, 'lane-0/dead', `${receiptAt(1)}.dead`)
-  writeFileSync(path, readFileSync(path, 'utf8').replace('[{"a":1},2]', body))
+  writeFileSync(path, withoutChecksum(path).replace('[{"a":1},2]', body))
   const { code, err } = await dead(data, 'replay', receiptAt(1))
   expect([code, err]).toEqual([1, expect.stringMatching(/not replayed: /)])
   expect(err).toMatch(reason)
