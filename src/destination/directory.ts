@@ -106,8 +106,8 @@ async function readThrough(file: OpenFile, take: (piece: Uint8Array) => void | P
 
 function unanswered(error: unknown): Found {
   const { code, message } = error as NodeJS.ErrnoException
-  // Something that is no directory stands where one would have to be: the object isn't there.
-  if (code === 'ENOTDIR') return { kind: 'missing' }
+  // Something that is no directory stands where one would have to be, or a directory or a pipe where the object would.
+  if (code === 'ENOTDIR' || code === 'EISDIR' || code === 'ESPIPE') return { kind: 'missing' }
   return { kind: 'failed', passing: !PARKED_CODES.has(code ?? ''), reason: message }
 }
 

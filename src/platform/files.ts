@@ -52,9 +52,11 @@ const durableDirectories = new Set<string>()
 /** The machine's own file system. */
 export const systemFiles: Files = {
   open(path, mode) {
-    const flags = { read: 'r', create: 'wx+', replace: 'w+', update: 'r+' }[mode]
+    // A pipe that stands where a file should be has nothing in it, and nobody waits for its other end.
+    const read = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK
+    const flags = { read, create: 'wx+', replace: 'w+', update: 'r+' }[mode]
     return new Promise((resolve, reject) => {
-      fs.open(path, flags, 0o600, (error, fd) => (error ? reject(error) : resolve(new SystemFile(fd))))
+      fs.open(path, flags, 0o600, (error, fd) => (error ? reject(error) : resolve(new SystemFile(fd, path))))
     })
   },
   async list(directory) {
@@ -110,14 +112,20 @@ export const systemFiles: Files = {
 
 class SystemFile implements OpenFile {
   readonly #fd: number
+  readonly #path: string
 
-  constructor(fd: number) {
+  constructor(fd: number, path: string) {
     this.#fd = fd
+    this.#path = path
   }
 
   read(into: Uint8Array, position: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      fs.read(this.#fd, into, 0, into.length, position, (error, count) => (error ? reject(error) : resolve(count)))
+      fs.read(this.#fd, into, 0, into.length, position, (error, count) => {
+        if (!error) return resolve(count)
+        // A directory can be opened; only its reading says what it is, and not its name.
+        reject(Object.assign(error, { path: this.#path, message: `${error.message} '${this.#path}'` }))
+      })
     })
   }
 

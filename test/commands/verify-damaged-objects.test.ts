@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
-import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import type { LedgerEntry } from '../../src/observe/ledger-entry.ts'
@@ -44,6 +44,17 @@ describe('an object', () => {
       const { code, report } = await verify(data, ...more)
       expect([code, report.problems]).toEqual([1, [{ kind: 'object_size', what: path, detail, ...NAMED }]])
     }
+  })
+
+  test.each(['directory', 'pipe'])('with a %s in its place is not there, and nobody waits for it', async (what) => {
+    using scratch = new Scratch()
+    const data = copy(scratch)
+    const { path } = someObject(data)
+    rmSync(path)
+    if (what === 'directory') mkdirSync(path)
+    else expect(Bun.spawnSync(['mkfifo', path]).exitCode).toBe(0)
+    expect((await verify(data)).report.problems).toMatchObject([{ kind: 'object_size', what: path }])
+    expect((await verify(data, '--deep')).report.problems).toMatchObject([{ kind: 'object_missing', what: path }])
   })
 
   test('with a flipped bit is seen by --deep, and only there', async () => {

@@ -65,3 +65,14 @@ test('syncDirectory is fsync of that directory; a new directory is synced into e
   await systemFiles.makeDirectory(scratch.at('a/b/c'))
   for (const parent of ['a/b', 'a', '.']) expect(synced).toContain(scratch.at(parent))
 })
+
+test('a directory where a file should be is named', async () => {
+  using scratch = new Scratch()
+  const file = await systemFiles.open(scratch.path, 'read')
+  const { code, path, message } = await file.read(new Uint8Array(1), 0).then(
+    () => ({}) as never,
+    (error) => error,
+  )
+  expect([code, path, message]).toEqual(['EISDIR', scratch.path, expect.stringContaining(scratch.path)])
+  await file.close()
+})
