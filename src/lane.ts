@@ -17,6 +17,7 @@ import type { LanePlace } from './lanes/overview.ts'
 import { Fault } from './observe/errors.ts'
 import type { Observer } from './observe/events.ts'
 import type { SegmentOutcome } from './observe/ledger-entry.ts'
+import { placeForLedger } from './observe/ledger-place.ts'
 import { Pipelines } from './pipelines.ts'
 import type { Timer } from './platform/clock.ts'
 import { Garbage } from './platform/garbage.ts'
@@ -84,9 +85,10 @@ export async function startLane(
     const drain = new DrainRate(clock)
     const storedWaiters = new StoredWaiters(options.ackStoredTimeoutMs, clock)
     const destination = place.kind === 'directory' ? place.root : (options.to ?? '')
+    const kept = place.kind === 'directory' ? placeForLedger(place.root, options.data) : destination
     const pipelines = await Pipelines.start(
       platform,
-      { ...options, ...at, noteWindowMs: options.idempotencyWindowMs, destination },
+      { ...options, ...at, noteWindowMs: options.idempotencyWindowMs, destination: kept },
       (segment) => threads.deliver(segment),
       observe,
       (lane, { number, payloads, bytes }, outcome) => {

@@ -16,6 +16,7 @@ import { keeperOf, type LanePlace, sum } from './lanes/overview.ts'
 import type { Observer } from './observe/events.ts'
 import { Ledger } from './observe/ledger.ts'
 import type { Amount, SegmentOutcome } from './observe/ledger-entry.ts'
+import { placeFromLedger } from './observe/ledger-place.ts'
 import { type Pipeline, type PipelineOptions, startPipeline } from './pipeline.ts'
 import type { Files } from './platform/files.ts'
 import type { Platform } from './platform/platform.ts'
@@ -42,11 +43,13 @@ export class Pipelines {
   readonly #own: Kept
   readonly #all: readonly Kept[]
   readonly #node: string
+  readonly #data: string
 
-  private constructor(all: readonly Kept[], node: string) {
+  private constructor(all: readonly Kept[], { node, data }: PipelinesOptions) {
     this.#own = all[0] as Kept
     this.#all = all
     this.#node = node
+    this.#data = data
   }
 
   /** Starts them all, its own first. `onOver` hears of every segment that is over. */
@@ -75,7 +78,7 @@ export class Pipelines {
       for (const { pipeline } of all) await pipeline.journal.close()
       throw error
     }
-    return new Pipelines(all, options.node)
+    return new Pipelines(all, options)
   }
 
   /** The journal that takes records. */
@@ -116,7 +119,10 @@ export class Pipelines {
     return whereIs(receipt, {
       node: this.#node,
       holds: ({ segment, tag, place }) => kept?.pipeline.journal.holds(segment, tag, place) ?? false,
-      find: async (lane, segment, tag) => await kept?.ledger.find(lane, segment, tag),
+      find: async (lane, segment, tag) => {
+        const entry = await kept?.ledger.find(lane, segment, tag)
+        return entry && placeFromLedger(entry, this.#data)
+      },
     })
   }
 

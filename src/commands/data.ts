@@ -7,6 +7,7 @@ import type { ReceiptParts } from '../journal/name.ts'
 import { Fault } from '../observe/errors.ts'
 import type { LedgerEntry } from '../observe/ledger-entry.ts'
 import { fileKey, readLedger } from '../observe/ledger-files.ts'
+import { placeFromLedger } from '../observe/ledger-place.ts'
 import type { Files } from '../platform/files.ts'
 
 /** One lane's directory. */
@@ -50,7 +51,7 @@ export class FoundData {
   /** The ledger's line of a segment. */
   async entryOf(lane: number, segment: number, tag: string): Promise<LedgerEntry | undefined> {
     for await (const entry of readLedger(this.#files, this.ledger, `${fileKey(lane, segment)}-`)) {
-      if (entry.segment === segment && entry.tag === tag) return entry
+      if (entry.segment === segment && entry.tag === tag) return placeFromLedger(entry, this.directory)
     }
     return undefined
   }

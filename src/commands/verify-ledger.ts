@@ -3,6 +3,7 @@
 import { linesOf } from '../delivery/line-runs.ts'
 import type { LedgerEntry, LedgerTotals } from '../observe/ledger-entry.ts'
 import { fileKey, type OnBadLine, readLedger } from '../observe/ledger-files.ts'
+import { placeFromLedger } from '../observe/ledger-place.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { FoundData } from './data.ts'
 import { LedgerChain, type Stretch } from './ledger-chain.ts'
@@ -41,7 +42,7 @@ export async function* entriesOf(
     }
     const segment = `${entry.segment}-${entry.tag}`
     const other = held.get(segment)
-    if (!other || other.entry <= entry.entry) held.set(segment, entry)
+    if (!other || other.entry <= entry.entry) held.set(segment, placeFromLedger(entry, data.directory))
   }
   yield* held.values()
 }

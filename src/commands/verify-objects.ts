@@ -1,9 +1,10 @@
 /** Verify's look at the objects: each where the ledger says it went, with its size; on demand with all that is in it. */
 
-import { resolve } from 'node:path'
+import { basename, isAbsolute, join, resolve } from 'node:path'
 import type { Variables } from '../config/load.ts'
 import type { Found, ReadableDestination, Unanswered } from '../destination/destination.ts'
-import { openPlace, parsePlace } from '../destination/place.ts'
+import { openPlace, type Place, parsePlace } from '../destination/place.ts'
+import { Fault } from '../observe/errors.ts'
 import type { LedgerEntry, LedgerObject } from '../observe/ledger-entry.ts'
 import type { Platform } from '../platform/platform.ts'
 import { ObjectCheck, receiptPrefixOf } from './line-check.ts'
@@ -17,6 +18,7 @@ const FAILURES_MAX = 16
 
 interface OpenedPlace {
   destination: ReadableDestination | undefined
+  name: string
   /** Why it isn't asked, or not any longer. */
   reason: string
   failuresInARow: number
@@ -28,23 +30,37 @@ export class ObjectSearch {
   readonly #places = new Map<string, Promise<OpenedPlace>>()
   readonly #platform: Platform
   readonly #env: Variables
+  readonly #data: string
   readonly #current: string
+  readonly #instead: Place | undefined
+  readonly #insteadName: string
   readonly #isDeep: boolean
   readonly #signal = new AbortController().signal
 
-  /** `current` is where objects go now: it may be empty, where any other place has to be there. */
-  constructor(platform: Platform, env: Variables, current: string, isDeep: boolean) {
+  /** Where objects go now (`to`) may be empty, where any other place has to be there. `instead` is where to look for all. */
+  constructor(
+    platform: Platform,
+    env: Variables,
+    { data, to }: { data: string; to: string | undefined },
+    instead: string | undefined,
+    isDeep: boolean,
+  ) {
     this.#platform = platform
     this.#env = env
-    this.#current = current
+    this.#data = data
+    this.#current = to ?? `${data}/objects`
     this.#isDeep = isDeep
+    this.#insteadName = instead ?? ''
+    const place = instead === undefined ? undefined : parsePlace(instead, env)
+    if (typeof place === 'string') throw new Fault('config_invalid', `--to is '${instead}': ${place}`)
+    this.#instead = place
   }
 
   /** What is wrong with an object; undefined when nothing is. */
   async check(entry: LedgerEntry, object: LedgerObject): Promise<Problem | undefined> {
     const place = await this.#placeOf(entry.destination)
     const problem = (kind: Problem['kind'], detail: string): Problem => {
-      const what = `${entry.destination}/${object.name}${entry.format === 'payload' ? '-*' : ''}`
+      const what = `${place.name}/${object.name}${entry.format === 'payload' ? '-*' : ''}`
       return { kind, what, detail, receipts: receiptsOf(entry, object) }
     }
     const { destination } = place
@@ -113,14 +129,38 @@ export class ObjectSearch {
   }
 
   async #open(destination: string): Promise<OpenedPlace> {
-    const closed = (reason: string) => ({ destination: undefined, reason, failuresInARow: 0 })
-    const place = parsePlace(destination, this.#env)
-    if (typeof place === 'string') return closed(place)
-    if (place.kind === 'directory' && resolve(place.root) !== resolve(this.#current)) {
-      const isThere = (await this.#platform.files.sizeOf(place.root)) !== undefined
-      if (!isThere) return closed(`there is no directory ${resolve(place.root)}, and --to is ${this.#current}`)
+    const closed = (reason: string) => ({ destination: undefined, name: destination, reason, failuresInARow: 0 })
+    const opened = (place: Place, name: string) => {
+      return { destination: openPlace(place, this.#platform, this.#env), name, reason: '', failuresInARow: 0 }
     }
-    return { destination: openPlace(place, this.#platform, this.#env), reason: '', failuresInARow: 0 }
+    const place = parsePlace(destination, this.#env)
+    const instead = this.#instead
+    if (instead && (typeof place === 'string' || place.kind === instead.kind)) {
+      const isThere = instead.kind !== 'directory' || (await this.#isThere(instead.root))
+      return isThere ? opened(instead, this.#insteadName) : closed(`there is no directory ${this.#insteadName}`)
+    }
+    if (typeof place === 'string') return closed(place)
+    if (place.kind !== 'directory') return opened(place, destination)
+    for (const root of this.#rootsOf(place.root)) {
+      const isCurrent = root === place.root && resolve(root) === resolve(this.#current)
+      if (isCurrent || (await this.#isThere(root))) return opened({ kind: 'directory', root }, root)
+    }
+    return closed(`there is no directory ${resolve(place.root)}, and --to is ${this.#current}`)
+  }
+
+  async #isThere(root: string): Promise<boolean> {
+    return (await this.#platform.files.sizeOf(root)) !== undefined
+  }
+
+  /**
+   * Where a directory may be. The first program's lines have it as it stood on the command line: relative to where that was
+   * started, and not to the data directory where it was inside of that and has moved with it.
+   */
+  #rootsOf(root: string): string[] {
+    const roots = [root]
+    if (!isAbsolute(root)) roots.push(join(this.#data, '..', root))
+    if (basename(root) === 'objects') roots.push(join(this.#data, 'objects'))
+    return roots
   }
 }
 

@@ -40,7 +40,7 @@ export async function verify(command: Command, { platform, env, terminal }: Surr
   await checkNumbers(platform.files, data, journal.numbers, problems)
   const isLooked = ({ lane, entry }: { lane: number; entry: number }) => entry <= (ledger.lastEntries.get(lane) ?? 0)
   const objects = [...expected.values()].filter(isLooked).reduce((sum, { objects }) => sum + objects, 0)
-  const search = new ObjectSearch(platform, env, options.to ?? `${options.data}/objects`, deep)
+  const search = new ObjectSearch(platform, env, options, command.instead, deep)
   const progress = new Progress(terminal, platform.clock, objects)
   const letters = { records: 0 }
   const toCheck = objectsOf(platform, data, sinceMs, isLooked, problems, letters)

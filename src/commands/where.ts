@@ -23,6 +23,7 @@ export async function where(command: Command, { platform, terminal }: Surroundin
     holds: (parts) => data.holds(parts),
     find: (lane, segment, tag) => data.entryOf(lane, segment, tag),
   })
+  if (found?.state === 'stored') found.destination = movedTo(command.instead, found.destination)
   const since: Since = {}
   if (found?.state === 'dead') {
     const replay = await readReplay(files, deadPath(data, receipt, REPLAYED_ENDING) ?? '')
@@ -37,6 +38,12 @@ export async function where(command: Command, { platform, terminal }: Surroundin
     terminal.note(`millrace: ${whyUnknown(receipt, data)}\n`)
   }
   return found ? 0 : 1
+}
+
+/** Where objects are that went to `destination`, when somebody says where they are now. */
+function movedTo(instead: string | undefined, destination: string): string {
+  const isS3 = (place: string) => /^s3:/i.test(place)
+  return instead === undefined || isS3(instead) !== isS3(destination) ? destination : instead
 }
 
 function inWords(receipt: string, found: Whereabouts, since: Since): string {

@@ -69,8 +69,9 @@ export const COMMANDS = {
     receipts: 'one',
     what: 'Says where the payloads of a receipt are.',
     more: `Works while a server runs on the data directory and without one; it takes no lock and changes nothing. Where many records of
-differing lengths share an object, the lines are a range that other records share ("among lines").`,
-    options: ['data'],
+differing lengths share an object, the lines are a range that other records share ("among lines"). \`--to\` is for objects that
+were moved: it is named instead of the place that the ledger says they went to.`,
+    options: ['data', 'to'],
     flags: ['json'],
     exits: [
       [0, 'the receipt is known'],
@@ -82,7 +83,9 @@ differing lengths share an object, the lines are a range that other records shar
     receipts: 'none',
     what: 'Checks that everything accepted is there: journal, ledger, objects and dead letters.',
     more: `Changes nothing, and a server may run meanwhile. Objects are looked for where the ledger says they went; a place that can't be
-opened is reported as not checked. Totals and dead letters are always checked for the whole ledger, objects from \`--since\` on.
+opened is reported as not checked. With \`--to\` on the command line they are looked for there instead, where the ledger's place
+is of the same kind (a directory, or S3): for objects that were moved or copied. Totals and dead letters are always checked for
+the whole ledger, objects from \`--since\` on.
 Segments are numbered without a gap: a number that is neither in the journal nor in the ledger is one that was lost.
 
 What it can't tell: where nothing of a higher number is left either, a lost segment looks as if it had never been there, and what

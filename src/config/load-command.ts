@@ -20,6 +20,8 @@ export interface Command {
   receipts: string[]
   /** Those that the command doesn't take have their defaults. */
   options: Pick<Options, (typeof COMMAND_OPTIONS)[number]>
+  /** `--to`, if it stands on the command line: where to look, instead of where objects went. */
+  instead: string | undefined
   json: boolean
   deep: boolean
   all: boolean
@@ -70,8 +72,9 @@ function loadOne(name: CommandName, args: readonly string[], env: Variables, now
   messages.push(...receiptFaults(row, operands, has('all')))
   if (messages.length > 0) return { kind: 'wrong', messages }
   const options = { to: undefined, ...values } as unknown as Command['options']
-  const command = { name, receipts: operands, options, sinceMs, json: has('json'), deep: has('deep'), all: has('all') }
-  return { kind: 'command', command }
+  const instead = flags.get(OPTIONS.to.flag)
+  const switches = { json: has('json'), deep: has('deep'), all: has('all') }
+  return { kind: 'command', command: { name, receipts: operands, options, instead, sinceMs, ...switches } }
 }
 
 function receiptFaults(row: CommandRow, operands: readonly string[], isAll: boolean): string[] {

@@ -2,11 +2,16 @@
 
 import { afterEach, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { inParallel } from '../../src/commands/in-parallel.ts'
 import { ObjectSearch } from '../../src/commands/verify-objects.ts'
 import type { LedgerEntry } from '../../src/observe/ledger-entry.ts'
 import { systemPlatform } from '../../src/platform/platform.ts'
 import { type Answering, KEYS, s3Error, standIn } from '../destination/s3-stand-in.ts'
+import { Scratch } from '../millrace.ts'
+import { millrace } from './run-command.ts'
+import { verify } from './whole-data.ts'
 
 const closers: (() => unknown)[] = []
 afterEach(async () => {
@@ -26,7 +31,11 @@ function search(answering: Answering, isDeep = false) {
     AWS_ACCESS_KEY_ID: KEYS.accessKeyId,
     AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey,
   }
-  return { store, pauses, search: new ObjectSearch({ ...systemPlatform, clock }, env, 's3://logs', isDeep) }
+  return {
+    store,
+    pauses,
+    search: new ObjectSearch({ ...systemPlatform, clock }, env, { data: 'data', to: 's3://logs' }, undefined, isDeep),
+  }
 }
 
 const OBJECT = {
@@ -97,3 +106,71 @@ test('work in parallel is bounded, all of it is done, and a rejection is passed 
   })
   expect(failing).rejects.toThrow('seven')
 })
+
+/** A server stores something, started in `cwd` with these places as they stand here. */
+async function storeFrom(cwd: string, ...args: string[]): Promise<string> {
+  const cli = join(import.meta.dir, '../../src/cli.ts')
+  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'] }
+  const server = Bun.spawn([process.execPath, cli, '--port', '0', ...args], {
+    cwd,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for await (const chunk of server.stdout) {
+    output += Buffer.from(chunk).toString()
+    const [url] = /http:\/\/\S+/.exec(output) ?? []
+    if (url === undefined) continue
+    const answer = await fetch(`${url}/payloads?ack=stored`, { method: 'POST', headers: JSON_HEADERS, body: '[1,2]' })
+    expect(answer.status).toBe(201)
+    const { receipt } = (await answer.json()) as { receipt: string }
+    server.kill()
+    await server.exited
+    return receipt
+  }
+  throw new Error(output)
+}
+const JSON_HEADERS = { 'content-type': 'application/json' }
+const looked = async (data: string, ...more: string[]) => {
+  const { code, report } = await verify(data, '--deep', ...more)
+  return [code, report.objects_checked, report.wrong]
+}
+
+test('a data directory with its objects is whole wherever it is moved, and whatever directory one looks from', async () => {
+  using scratch = new Scratch()
+  const receipt = await storeFrom(scratch.path, '--data', 'data')
+  expect(await looked(scratch.at('data'))).toEqual([0, 1, 0])
+  renameSync(scratch.at('data'), scratch.at('moved'))
+  expect(await looked(scratch.at('moved'))).toEqual([0, 1, 0])
+  const { out } = await millrace(['where', receipt, '--data', scratch.at('moved')])
+  expect(out).toContain(scratch.at('moved/objects'))
+  // As the first program wrote it, and as whoever started that one elsewhere did.
+  const [name = ''] = readdirSync(scratch.at('moved/ledger')).filter((file) => file.endsWith('.ndjson'))
+  const ledger = scratch.at('moved/ledger', name)
+  const line = readFileSync(ledger, 'utf8')
+  expect(line).toContain('"{data}/objects"')
+  for (const old of ['data/objects', scratch.at('data/objects')]) {
+    const entry = JSON.parse(line) as Record<string, unknown>
+    writeFileSync(ledger, `${JSON.stringify({ ...entry, destination: old, crc: undefined })}\n`)
+    expect(await looked(scratch.at('moved'))).toEqual([0, 1, 0])
+  }
+}, 20_000)
+
+test('a destination of its own is found from anywhere; --to looks where it was moved or copied to, and nowhere else', async () => {
+  using scratch = new Scratch()
+  const receipt = await storeFrom(scratch.path, '--data', 'data', '--to', 'out')
+  expect(await looked(scratch.at('data'))).toEqual([0, 1, 0])
+  cpSync(scratch.at('out'), scratch.at('copy'), { recursive: true })
+  expect(await looked(scratch.at('data'), '--to', scratch.at('copy'))).toEqual([0, 1, 0])
+  rmSync(scratch.at('copy/default'), { recursive: true })
+  expect(await looked(scratch.at('data'), '--to', scratch.at('copy'))).toEqual([1, 1, 1])
+  expect(await looked(scratch.at('data'))).toEqual([0, 1, 0])
+  renameSync(scratch.at('out'), scratch.at('away'))
+  expect(await looked(scratch.at('data'))).toEqual([3, 0, 0])
+  expect(await looked(scratch.at('data'), '--to', scratch.at('nowhere'))).toEqual([3, 0, 0])
+  expect(await looked(scratch.at('data'), '--to', scratch.at('away'))).toEqual([0, 1, 0])
+  const args = ['where', receipt, '--data', scratch.at('data')]
+  expect((await millrace(args)).out).toContain(scratch.at('out'))
+  expect((await millrace([...args, '--to', scratch.at('away')])).out).toContain(scratch.at('away'))
+  expect((await millrace([...args, '--to', 's3://bucket'])).out).toContain(scratch.at('out'))
+}, 20_000)
