@@ -61,10 +61,7 @@ export async function checkLedger(
   const seenBefore = new Map([...chains].map(([lane, chain]) => [lane, chain.stretches.at(-1)?.last ?? 0]))
   const hasGaps = [...chains.values()].some(({ stretches }) => stretches.length > 1)
   if (hasGaps || bad.size > 0) ({ chains, bad } = await readChains(platform, data, see, bad))
-  for (const what of bad) {
-    const detail = 'damaged: what it said of its segment cannot be read'
-    problems.add({ kind: 'ledger_line', what, detail })
-  }
+  for (const [what, detail] of bad) problems.add({ kind: 'ledger_line', what, detail })
   const firstSegments = await firstKnown(platform.files, data)
   const look: LedgerLook = { entries: 0, lastEntries: new Map(), totals: NOTHING }
   for (const [lane, chain] of [...chains].sort(([a], [b]) => a - b)) {
@@ -116,13 +113,13 @@ async function readChains(
   platform: Platform,
   data: FoundData,
   see: (entry: LedgerEntry) => void,
-  before?: ReadonlySet<string>,
-): Promise<{ chains: Map<number, LedgerChain>; bad: Set<string> }> {
+  before?: ReadonlyMap<string, string>,
+): Promise<{ chains: Map<number, LedgerChain>; bad: Map<string, string> }> {
   const chains = new Map<number, LedgerChain>()
-  const bad = new Set<string>()
-  const onBadLine: OnBadLine = (path, line) => {
+  const bad = new Map<string, string>()
+  const onBadLine: OnBadLine = (path, line, detail) => {
     const what = `${path}, line ${line}`
-    if (before?.has(what) ?? true) bad.add(what)
+    if (before?.has(what) ?? true) bad.set(what, detail)
   }
   for await (const entry of entriesOf(platform, data, onBadLine)) {
     const chain = chains.get(entry.lane) ?? new LedgerChain()

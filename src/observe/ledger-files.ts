@@ -1,6 +1,7 @@
 /** The ledger's files as they are read: by its writer at the start, by whoever looks a segment up, and by those who verify. */
 
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { type Files, isMissing, readStretch } from '../platform/files.ts'
 import type { LedgerEntry } from './ledger-entry.ts'
 
@@ -8,8 +9,10 @@ import type { LedgerEntry } from './ledger-entry.ts'
 export const SEGMENTS_PER_FILE = 1000
 const READ_BYTES = 1 << 16
 
-/** Hears of a line, by its number from 1, that is no entry although one stands behind it. */
-export type OnBadLine = (path: string, line: number) => void
+/** Hears of a line, by its number from 1, that is no entry although one stands behind it, or that somebody has changed. */
+export type OnBadLine = (path: string, line: number, what: string) => void
+
+const DAMAGED = 'damaged: what it said of its segment cannot be read'
 
 /** Every line of the ledger in `directory`, file by file; also while a process appends to it, or removes what is old. */
 export async function* readLedger(
@@ -49,15 +52,25 @@ export async function readEntries(files: Files, path: string, onBadLine?: OnBadL
   })
   const text = bytes.toString()
   const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n')
+  const key = parseFileName(basename(path))?.key
   const entries: LedgerEntry[] = []
+  let isMisplaced = false
   let bad: number[] = []
   for (const [i, line] of lines.entries()) {
     const entry = parseLine(line)
-    if (entry) {
-      for (const number of bad) onBadLine?.(path, number)
-      bad = []
-      entries.push(entry)
-    } else bad.push(i + 1)
+    if (!entry) {
+      // No crash leaves an entry that can be read and has a wrong checksum.
+      if (onBadLine && readsAsEntry(line)) onBadLine(path, i + 1, DAMAGED)
+      else bad.push(i + 1)
+      continue
+    }
+    for (const number of bad) onBadLine?.(path, number, DAMAGED)
+    bad = []
+    const own = fileKey(entry.lane, entry.segment)
+    // Said once of a file: as a rule it has another's name.
+    if (key !== own && !isMisplaced) onBadLine?.(path, i + 1, `belongs into another file, ${own}-0.ndjson`)
+    isMisplaced ||= key !== own
+    entries.push(entry)
   }
   return entries
 }
@@ -94,10 +107,40 @@ export async function lastSegmentOf(files: Files, directory: string, lane: numbe
   return last
 }
 
+/** An entry as a line: its last member is the CRC-32 of all bytes before it. */
+export function lineOf(entry: LedgerEntry): string {
+  const json = JSON.stringify(entry).slice(0, -1)
+  return `${json}${crcMember(json)}\n`
+}
+
+function crcMember(json: string): string {
+  return `,"crc":"${crc32(json).toString(16).padStart(8, '0')}"}`
+}
+
+/** How long that member is, with the brace behind it. */
+const CRC_MEMBER_LENGTH = crcMember('').length
+
+/** A line without its CRC; undefined when that is wrong. The first program's lines have none. */
+function withoutCrc(line: string): string | undefined {
+  const end = line.slice(-CRC_MEMBER_LENGTH)
+  if (!/^,"crc":"[0-9a-f]{8}"\}$/.test(end)) return line
+  const json = line.slice(0, -CRC_MEMBER_LENGTH)
+  return crcMember(json) === end ? `${json}}` : undefined
+}
+
 /** A line as an entry; undefined when it has not what an entry has. What the other lines say stands all the same. */
 function parseLine(line: string): LedgerEntry | undefined {
+  return parseJson(withoutCrc(line) ?? '')
+}
+
+/** Whether a line is an entry but for its checksum. */
+function readsAsEntry(line: string): boolean {
+  return parseJson(line) !== undefined
+}
+
+function parseJson(json: string): LedgerEntry | undefined {
   try {
-    const value: unknown = JSON.parse(line)
+    const value: unknown = JSON.parse(json)
     return isEntry(value) ? value : undefined
   } catch {
     return undefined

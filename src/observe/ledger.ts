@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Clock } from '../platform/clock.ts'
 import type { Files, OpenFile } from '../platform/files.ts'
 import type { Amount, LedgerEntry, LedgerTotals, SegmentOutcome } from './ledger-entry.ts'
-import { fileKey, lastEntry, lastSegmentOf, parseFileName, readEntries } from './ledger-files.ts'
+import { fileKey, lastEntry, lastSegmentOf, lineOf, parseFileName, readEntries } from './ledger-files.ts'
 
 /**
  * Room for a few lines on a disk that others have filled: a file that is removed when a line finds no room. Without it
@@ -156,7 +156,7 @@ export class Ledger {
     const key = fileKey(entry.lane, entry.segment)
     const known = this.#known.get(key) ?? { generation: 0, bytes: 0, newestMs: 0, entry: 0 }
     this.#known.set(key, known)
-    const line = Buffer.from(`${JSON.stringify(entry)}\n`)
+    const line = Buffer.from(lineOf(entry))
     this.#forgetRead()
     try {
       const file = await this.#fileFor(this.#path(key, known.generation), known)

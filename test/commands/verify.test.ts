@@ -1,7 +1,7 @@
 /** `millrace verify`: silent on what is whole, also while a server writes; names damage of ledger, journal and dead records. */
 
 import { describe, expect, test } from 'bun:test'
-import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { HEADER, valueRecord } from '../journal/segment-files.ts'
@@ -109,6 +109,31 @@ describe('the ledger', () => {
       1,
       [{ kind: 'ledger_gap', what: `entry ${gone?.entry} of lane 0` }, segment],
     ])
+  })
+
+  test.each(['first', 'last'])('with a figure changed in its %s line is found by its checksum', async (which) => {
+    using scratch = new Scratch()
+    const data = copy(scratch)
+    const lines = readFileSync(ledgerFile(data), 'utf8').trimEnd().split('\n')
+    const at = which === 'first' ? 0 : lines.length - 1
+    for (const member of ['"records":', '"tag":"', '"stored":{"payloads":']) {
+      const changed = (lines[at] ?? '').replace(member, `${member}1`)
+      expect(changed).not.toBe(lines[at])
+      writeFileSync(ledgerFile(data), `${lines.with(at, changed).join('\n')}\n`)
+      const { code, report } = await verify(data)
+      const what = `${ledgerFile(data)}, line ${at + 1}`
+      expect([code, report.problems[0]]).toMatchObject([1, { kind: 'ledger_line', what }])
+    }
+  })
+
+  test('under another name is found', async () => {
+    using scratch = new Scratch()
+    const data = copy(scratch)
+    const other = join(data, 'ledger/0-0000000000003-0.ndjson')
+    renameSync(ledgerFile(data), other)
+    const { code, report } = await verify(data)
+    const detail = 'belongs into another file, 0-0000000000000-0.ndjson'
+    expect([code, report.problems[0]]).toMatchObject([1, { kind: 'ledger_line', what: `${other}, line 1`, detail }])
   })
 
   test('with a damaged line has a gap', async () => {

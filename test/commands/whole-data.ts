@@ -80,12 +80,12 @@ export function ledgerFile(data: string): string {
   return join(data, 'ledger', readdirSync(join(data, 'ledger'))[0] ?? '')
 }
 
-/** What stands in it. */
+/** What stands in it, without checksums: what is changed and written again is as the first program wrote it. */
 export function entriesIn(data: string): LedgerEntry[] {
   return readFileSync(ledgerFile(data), 'utf8')
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line) as LedgerEntry)
+    .map((line) => JSON.parse(line.replace(/,"crc":"[0-9a-f]{8}"\}$/, '}')) as LedgerEntry)
 }
 
 /** Writes it anew. */
