@@ -132,11 +132,9 @@ class Delivery {
     this.#context.lines.begin(receiptPrefix(header))
     if (header.format === 'payload') this.#payloadObjects = new PayloadObjects(header, this.#patience(header))
     for await (const piece of readPieces(this.#file, parseSegmentPath(this.#path)?.state ?? 'open')) {
-      if (piece.kind === 'lost') {
-        this.#lost(piece.reason)
-      } else if (piece.kind !== 'frame') {
-        await this.#setAside(piece.offset, piece.bytes)
-      } else if (piece.header.kind === 'records') {
+      if (piece.kind === 'lost') this.#lost(piece.reason)
+      else if (piece.kind !== 'frame') await this.#setAside(piece.offset, piece.bytes)
+      else if (piece.header.kind === 'records') {
         const { firstRecord } = piece.header
         const isDone = this.#payloadObjects
           ? await this.#putAlone(this.#payloadObjects, header, piece.body, firstRecord)
@@ -290,12 +288,10 @@ class Delivery {
   }
 
   async #setAside(offset: number, bytes: number): Promise<void> {
-    const { platform, observe } = this.#context
-    const number = parseSegmentPath(this.#path)?.number ?? 0
     // What it held can't be told; the ledger finds it missing from what the segment was sealed with.
     this.#letters.push({ place: undefined, payloads: 0, bytes, reason: `${bytes} damaged bytes at ${offset}` })
-    const stretch = { path: this.#path, number, offset, bytes }
-    await setAside(platform.files, dirname(this.#path), this.#file, stretch, observe)
+    const stretch = { path: this.#path, number: parseSegmentPath(this.#path)?.number ?? 0, offset, bytes }
+    await setAside(this.#context.platform.files, dirname(this.#path), this.#file, stretch, this.#context.observe)
   }
 }
 
