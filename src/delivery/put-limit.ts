@@ -21,6 +21,8 @@ export const GROWTH_CAREFUL = 0.25
 export const GAIN_LEAST = 1.1
 /** How much of what is usual comes from the last round. */
 export const USUAL_SHARE = 0.1
+/** Where even one put at a time is too much, nobody puts for this long, twice as long after each further refusal. */
+export const FLOOR_PAUSE_MS = { first: 50, max: 5000 }
 /** A destination that says when to come back is believed, up to this. */
 export const RETRY_AFTER_MS_MAX = 60_000
 
@@ -73,6 +75,8 @@ export class PutLimit {
   /** Whether somebody had to wait in this round: only a limit that is felt may grow. */
   #isFelt = false
   #resumeAtMs = Number.NEGATIVE_INFINITY
+  /** The last pause at a limit of one; 0 while something is stored. */
+  #floorPauseMs = 0
   #timer: Timer | undefined
 
   /** Never more than `max`, never less than 1. `onChange` hears of every change. */
@@ -98,6 +102,7 @@ export class PutLimit {
   /** A put is over. */
   done(ticket: PutTicket, result: PutResult): void {
     this.#inFlight -= 1
+    if (result.kind === 'stored') this.#floorPauseMs = 0
     if (result.kind === 'throttled') this.#throttle(ticket, result.retryAfterMs)
     else if (result.kind === 'stored' && ticket.number >= this.#freshFrom) this.#measure(ticket, result.bytes)
     this.#wake()
@@ -106,10 +111,13 @@ export class PutLimit {
 
   #throttle(ticket: PutTicket, retryAfterMs = 0): void {
     this.#throttled += 1
-    if (ticket.number >= this.#freshFrom) this.#lower(LEFT_WHEN_THROTTLED)
-    if (retryAfterMs <= 0) return
-    const resumeAtMs = this.#clock.monotonicMs() + Math.min(retryAfterMs, RETRY_AFTER_MS_MAX)
-    this.#resumeAtMs = Math.max(this.#resumeAtMs, resumeAtMs)
+    if (ticket.number >= this.#freshFrom) {
+      if (this.#limit <= 1)
+        this.#floorPauseMs = Math.min(FLOOR_PAUSE_MS.max, this.#floorPauseMs * 2 || FLOOR_PAUSE_MS.first)
+      this.#lower(LEFT_WHEN_THROTTLED)
+    }
+    const pauseMs = Math.max(this.#floorPauseMs, Math.min(retryAfterMs, RETRY_AFTER_MS_MAX))
+    if (pauseMs > 0) this.#resumeAtMs = Math.max(this.#resumeAtMs, this.#clock.monotonicMs() + pauseMs)
   }
 
   #measure({ startedMs }: PutTicket, bytes: number): void {

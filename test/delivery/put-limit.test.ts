@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import {
+  FLOOR_PAUSE_MS,
   LIMIT_AT_START,
   type PutCounts,
   PutLimit,
@@ -83,8 +84,22 @@ describe('a throttled answer', () => {
     await bench.want(10_000)
     await bench.rounds(20, 20, THROTTLED)
     expect(bench.counts.limit).toBe(1)
+    await bench.clock.advance(FLOOR_PAUSE_MS.max)
     expect(await bench.rounds(9, 20)).toEqual([1, 1, 1, 2, 2, 2, 2, 3, 3])
     expect((await bench.rounds(200, 20)).at(-1)).toBe(32)
+  })
+
+  test('to the only put under way keeps all of them waiting, twice as long each time until one is stored', async () => {
+    const bench = new Bench(1)
+    await bench.want(100)
+    const pauses: number[] = []
+    for (const result of [...Array(9).fill(THROTTLED), FAILED, stored(), THROTTLED]) {
+      await bench.end(result)
+      let pauseMs = 0
+      for (; bench.counts.inFlight === 0; pauseMs += 10) await bench.clock.advance(10)
+      pauses.push(pauseMs)
+    }
+    expect(pauses).toEqual([50, 100, 200, 400, 800, 1600, 3200, 5000, 5000, 0, 0, 50])
   })
 
   test('that asks for time gets it: nobody begins before, and then they do by themselves', async () => {
