@@ -30,7 +30,9 @@ test('verify finds every object in S3, misses what is not there, and says what i
   expect([wrongKey.code, wrongKey.out]).toEqual([3, expect.stringContaining('403 SignatureDoesNotMatch')])
   await server.stop()
   const ledger = join(data, 'ledger', readdirSync(join(data, 'ledger'))[0] ?? '')
-  writeFileSync(ledger, readFileSync(ledger, 'utf8').replace('-0.ndjson.zst', '-9.ndjson.zst'))
+  // Without their checksums, as lines once were: the edited one passes.
+  const lines = readFileSync(ledger, 'utf8').replaceAll(/,"crc":"[0-9a-f]{8}"\}$/gm, '}')
+  writeFileSync(ledger, lines.replace('-0.ndjson.zst', '-9.ndjson.zst'))
   const { code, out } = await millrace(args, ENV)
   expect([code, out]).toEqual([1, expect.stringMatching(/object_missing: s3:.*-9\.ndjson\.zst\n {2}it is not there/)])
 })
