@@ -13,7 +13,7 @@ export interface Answered {
 const BEGIN = '<!-- Generated from bench/results by `npm run docs`: -->'
 const END = '<!-- until here. -->'
 /** README has room for these. */
-const IN_README = ['single', 'landed', 'batch', 'ack-latency', 'peers']
+const IN_README = ['single', 'landed', 'batch', 'peers']
 
 /** `page` with `block` between its two marks. */
 export function withBlock(page: string, block: string): string {
