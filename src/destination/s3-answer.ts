@@ -2,6 +2,7 @@
 
 import type { PutOutcome, Unanswered } from './destination.ts'
 import type { S3Place } from './s3-options.ts'
+import { element } from './s3-xml.ts'
 
 /** An answer as far as it matters. */
 export interface S3Answer {
@@ -95,7 +96,7 @@ const MESSAGE_CHARACTERS_MAX = 300
 
 /** Judges an answer to a PUT with `If-None-Match: *`. */
 export function judge(answer: S3Answer, place: S3Place, nowMs: number): Judgement {
-  const code = element(answer.text, 'Code') ?? ''
+  const code = said(answer.text, 'Code') ?? ''
   const row = rowFor(answer, code)
   if (row.kind === 'stored') {
     const already = answer.status === 412
@@ -122,7 +123,7 @@ export interface ReadJudgement {
 
 /** Judges such an answer. One to a HEAD has no body, so that only its status speaks. */
 export function judgeRead(answer: S3Answer, place: S3Place, nowMs: number): ReadJudgement {
-  const code = element(answer.text, 'Code') ?? ''
+  const code = said(answer.text, 'Code') ?? ''
   if (code === 'NoSuchKey') return { outcome: { kind: 'missing' }, remedy: 'none' }
   const row = rowFor(answer, code)
   const known = typeof row.advice === 'function' ? row.advice({ place, answer, nowMs }) : row.advice
@@ -139,7 +140,7 @@ function retryAfter(text: string | null, nowMs: number): number | undefined {
 }
 
 function reasonOf(answer: S3Answer, place: S3Place, code: string, advice: string | undefined): string {
-  const message = element(answer.text, 'Message')
+  const message = said(answer.text, 'Message')
   const request = answer.headers.get('x-amz-request-id')
   const reason = [
     `${where(place)}: ${answer.status}`,
@@ -189,8 +190,8 @@ function rowFor(answer: S3Answer, code: string): Row {
 
 function regionAdvice({ place, answer }: Facts): string {
   const { headers, text } = answer
-  const endpointRegion = /\bs3[.-]([a-z]{2}(?:-[a-z]+)+-\d)\./.exec(element(text, 'Endpoint') ?? '')?.[1]
-  const region = headers.get('x-amz-bucket-region') ?? element(text, 'Region') ?? endpointRegion
+  const endpointRegion = /\bs3[.-]([a-z]{2}(?:-[a-z]+)+-\d)\./.exec(said(text, 'Endpoint') ?? '')?.[1]
+  const region = headers.get('x-amz-bucket-region') ?? said(text, 'Region') ?? endpointRegion
   if (region !== undefined && region !== place.region) {
     return `The bucket is in ${region}, not ${place.region}: set AWS_REGION=${region}`
   }
@@ -210,19 +211,16 @@ function readPermissionAdvice({ bucket, prefix }: S3Place): string {
 }
 
 function clockAdvice({ answer, nowMs }: Facts): string {
-  const theirs = Date.parse(element(answer.text, 'ServerTime') ?? answer.headers.get('date') ?? '')
+  const theirs = Date.parse(said(answer.text, 'ServerTime') ?? answer.headers.get('date') ?? '')
   if (Number.isNaN(theirs)) return "Set this machine's clock"
   const seconds = Math.round((nowMs - theirs) / 1000)
   return `This machine's clock is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} the store's: set it`
 }
 
-/** The first `<name>` element's text, if it has any; tolerant, since some answers are cut, and some aren't XML at all. */
-function element(xml: string, name: string): string | undefined {
-  const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1]
-  return text?.replace(/&(lt|gt|quot|apos|amp);/g, (_, entity: string) => ENTITIES[entity] ?? '').trim() || undefined
+/** What an element says; undefined when it is missing, or says nothing. */
+function said(xml: string, name: string): string | undefined {
+  return element(xml, name)?.trim() || undefined
 }
-
-const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' }
 
 function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\s]+/gu, ' ').trim()

@@ -4,6 +4,7 @@ import type { Listed, ListedObject } from './destination.ts'
 import { failed, refusal, request, withKeys } from './s3-read.ts'
 import type { S3Access } from './s3-request.ts'
 import { encodedPart } from './s3-signature.ts'
+import { element } from './s3-xml.ts'
 
 /** Lists objects whose names begin with `prefix`. */
 export function listInS3(
@@ -42,10 +43,3 @@ function page(xml: string, root: string): Listed | undefined {
   if (element(xml, 'IsTruncated') !== 'true') return { kind: 'page', objects, next: undefined }
   return next === undefined ? undefined : { kind: 'page', objects, next }
 }
-
-function element(xml: string, name: string): string | undefined {
-  const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1]
-  return text?.replace(/&(lt|gt|quot|apos|amp);/g, (_, entity: string) => ENTITIES[entity] ?? '')
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' }
