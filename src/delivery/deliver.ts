@@ -189,7 +189,8 @@ class Delivery {
         if (lines.widen(record)) {
           lines.load(frame, position, place, 0)
         } else {
-          await this.#bury(receiptPrefix(header) + place, place, record)
+          const reason = lines.misfit(record) ?? 'its lines can not be made'
+          await this.#bury(receiptPrefix(header) + place, place, record, reason)
           lines.load(frame, position + recordBytes(record), place + 1, 0)
         }
         group = undefined
@@ -207,8 +208,9 @@ class Delivery {
     const { lines } = this.#context
     let place = firstRecord
     for (const record of readRecords(frame)) {
-      if (lines.misfit(record) !== undefined) {
-        await this.#bury(receiptPrefix(header) + place, place, record)
+      const misfit = lines.misfit(record)
+      if (misfit !== undefined) {
+        await this.#bury(receiptPrefix(header) + place, place, record, misfit)
       } else {
         this.#bytes += recordBytes(record)
         if (!(await objects.add(place, record, lines))) return false
@@ -219,9 +221,8 @@ class Delivery {
   }
 
   /** Sets a record aside that can't be encoded now or ever. */
-  async #bury(receipt: string, place: number, record: StoredRecord): Promise<void> {
-    const { platform, observe, lines } = this.#context
-    const reason = lines.misfit(record) ?? 'its lines can not be made'
+  async #bury(receipt: string, place: number, record: StoredRecord, reason: string): Promise<void> {
+    const { platform, observe } = this.#context
     await bury(platform.files, this.#path, receipt, record, reason, platform.clock.nowMs())
     this.#letters.push({ place, payloads: record.payloads, bytes: recordBytes(record), reason })
     observe({ kind: 'dead-letter', receipt, payloads: record.payloads, reason })

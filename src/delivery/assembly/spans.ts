@@ -134,7 +134,8 @@ function containerEnd(i: usize, to: usize, adding: bool): usize {
     const backslashes = equal(a, b, c, d, i8x16.splat(0x5c))
     if (backslashes != 0 || firstIsEscaped) {
       const escaped = escapedBytes(backslashes, firstIsEscaped)
-      firstIsEscaped = endsEscaping(backslashes, firstIsEscaped)
+      // The last of the 64 escapes what comes after it.
+      firstIsEscaped = (backslashes & ~escaped) >> 63 != 0
       quotes &= ~escaped
     }
     const strings = prefixXor(quotes) ^ inString
@@ -208,11 +209,6 @@ function escapedBytes(backslashes: u64, firstIsEscaped: bool): u64 {
     rest &= ~next
   }
   return escaped
-}
-
-/** Whether the last of 64 bytes escapes what comes after it. */
-function endsEscaping(backslashes: u64, firstIsEscaped: bool): bool {
-  return (backslashes & ~escapedBytes(backslashes, firstIsEscaped)) >> 63 != 0
 }
 
 /** The index after the closing quote of the string whose content starts at `i`; 0 when there is none. */
