@@ -4,7 +4,7 @@ import type { Delivered } from './delivery/deliver.ts'
 import { LINE_EXTRA_BYTES_USUAL } from './delivery/lines.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import type { Journal, SealedSegment } from './journal/journal.ts'
-import type { Compression, ObjectFormat } from './journal/layout.ts'
+import type { JournalOptions } from './journal/journal-options.ts'
 import { openJournal } from './journal/open-journal.ts'
 import type { Observer } from './observe/events.ts'
 import type { Ledger } from './observe/ledger.ts'
@@ -12,17 +12,9 @@ import type { LedgerEntry, SegmentOutcome } from './observe/ledger-entry.ts'
 import type { Platform } from './platform/platform.ts'
 
 /** What a pipeline needs to know. */
-export interface PipelineOptions {
+export interface PipelineOptions extends Omit<JournalOptions, 'directory' | 'lineExtraBytes'> {
   laneDirectory: string
-  node: string
-  lane: number
-  lingerMs: number
-  format: ObjectFormat
-  compression: Compression
-  objectBytesMax: number
   maxWorkers: number
-  /** How long the notes of records are remembered. */
-  noteWindowMs: number
   /** The destination's name, for the ledger. */
   destination: string
 }
