@@ -10,8 +10,9 @@ import { QUESTIONS } from '../bench/questions.ts'
 import { readResult } from '../bench/result.ts'
 import { COMMANDS, type CommandName, type CommandRow, FLAGS, flagUsage, usageOf } from '../src/config/commands.ts'
 import { optionUsage } from '../src/config/help.ts'
+import type { OptionRow } from '../src/config/option-row.ts'
 import { allowedValues } from '../src/config/option-values.ts'
-import { OPTIONS, type OptionRow } from '../src/config/options.ts'
+import { OPTIONS } from '../src/config/options.ts'
 import { FAULTS, type FaultRow, PROBLEMS, type ProblemRow } from '../src/observe/errors.ts'
 import examples from './command-examples.json' with { type: 'json' }
 

@@ -1,7 +1,8 @@
 /** The texts of `--help`, made from the rows of options and commands. */
 
 import { COMMANDS, type CommandName, type CommandRow, FLAGS, flagUsage, usageOf } from './commands.ts'
-import { OPTIONS, type OptionRow } from './options.ts'
+import type { OptionRow } from './option-row.ts'
+import { OPTIONS } from './options.ts'
 
 /** What `millrace --help` prints. */
 export function helpText(version: string): string {

@@ -11,7 +11,8 @@ import {
   usageOf,
 } from './commands.ts'
 import { asKnown, readValues, type Variables } from './load.ts'
-import { OPTIONS, type OptionRow, type Options } from './options.ts'
+import type { OptionRow } from './option-row.ts'
+import { OPTIONS, type Options } from './options.ts'
 import { parseMoment } from './units.ts'
 
 /** What a command is called with. */

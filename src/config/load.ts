@@ -1,8 +1,9 @@
 /** Puts the options together: a flag (the last of equal ones) wins over the environment, that over the default. */
 
 import { type KnownFlag, readArguments } from './arguments.ts'
+import type { OptionRow } from './option-row.ts'
 import { type OptionValue, readOption } from './option-values.ts'
-import { OPTIONS, type OptionRow, type Options } from './options.ts'
+import { OPTIONS, type Options } from './options.ts'
 
 /** What the command line asks for. */
 export type Loaded =

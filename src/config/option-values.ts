@@ -1,6 +1,6 @@
 /** The options' values: read from text within their bounds, and what each takes in words. */
 
-import type { OptionRow } from './options.ts'
+import type { OptionRow } from './option-row.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
 
 /** A value of any kind. */

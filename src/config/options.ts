@@ -1,37 +1,13 @@
 /** The options, one row each: flags, environment, defaults, checks, `--help` and `docs/OPTIONS.md` all come out of here. */
 
 import { availableParallelism } from 'node:os'
+import type { OptionRow } from './option-row.ts'
 
 const MIB = 1024 ** 2
 const GIB = 1024 ** 3
 
 /** How many lanes there are by default. */
 const LANES = Math.max(1, Math.floor(availableParallelism() / 2))
-
-/** How a value is written. Numbers of kind `duration` are milliseconds, of kind `size` bytes. */
-export type OptionKind = 'count' | 'duration' | 'size' | 'text' | 'choice' | 'choices'
-
-/** One option. */
-export interface OptionRow {
-  kind: OptionKind
-  /** The flag, without its dashes. */
-  flag: string
-  /** The environment variable. */
-  env: string
-  /** As it would be written; undefined for none. */
-  default: string | undefined
-  /** What the default means, where it isn't a plain value. */
-  defaultMeans?: string
-  min?: number
-  max?: number
-  choices?: readonly string[]
-  /** What stands for the value in `--help`. */
-  value: string
-  /** One sentence. */
-  what: string
-  /** It bounds all lanes together: each gets its part. */
-  isDivided?: true
-}
 
 /** Every option, in the order people look for them. */
 export const OPTIONS = {

@@ -6,6 +6,7 @@ import type { Observer } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Garbage } from '../platform/garbage.ts'
 import { type AckLevel, type AckOptions, wantedAck } from './ack.ts'
+import { ACCEPTED, type AnswerInit, marked, rejectedMembers, repeatableMembers, STORED } from './answer.ts'
 import { type BodyContext, type Charge, CLOSE, enter, isPlain, readBody } from './body.ts'
 import type { Deadlines, Expiring } from './deadlines.ts'
 import type { Idempotency, Turn } from './idempotency.ts'
@@ -46,14 +47,6 @@ export const INTAKE_PATHS: Readonly<Record<string, Readonly<Record<string, ReadS
 /** Until tokens have names, everything comes from one source. */
 const SOURCE = 'default'
 const RETRY_AFTER_SECONDS = 1
-interface AnswerInit {
-  status: number
-  headers: Headers
-}
-/** Made once: an answer takes 440 ns with a plain object of headers, and 300 with these. */
-const JSON_HEADERS = new Headers({ 'content-type': 'application/json' })
-const STORED = { status: 201, headers: JSON_HEADERS }
-const ACCEPTED = { status: 202, headers: JSON_HEADERS }
 
 /** Makes the handler of one intake path. Its promise never rejects: whatever happens, there is an answer. */
 export function intakeHandler(
@@ -226,7 +219,7 @@ class Post implements Expiring, Waiter, StoredWaiter {
         const { status, body, receipt } = outcome.answer
         this.#isRepeat = true
         if (receipt !== undefined && this.#ack === 'stored') return this.#awaitStoredAgain(receipt)
-        this.#finish(new Response(body, this.#marked({ ...ACCEPTED, status })))
+        this.#finish(new Response(body, marked({ ...ACCEPTED, status })))
       })
     }
     return false
@@ -274,14 +267,7 @@ class Post implements Expiring, Waiter, StoredWaiter {
       const answer = { status: init.status, body: `${start}${repeatableMembers(shape)}}` }
       this.#first.ended({ kind: 'answer', answer })
     }
-    this.#answer(new Response(`${start}${rejectedMembers(shape)}}`, this.#isRepeat ? this.#marked(init) : init))
-  }
-
-  /** Says that the answer is one given again. */
-  #marked({ status, headers }: AnswerInit): AnswerInit {
-    const marked = new Headers(headers)
-    marked.set('idempotency-replayed', 'true')
-    return { status, headers: marked }
+    this.#answer(new Response(`${start}${rejectedMembers(shape)}}`, this.#isRepeat ? marked(init) : init))
   }
 
   #refuse(refusal: Refusal): void {
@@ -293,20 +279,6 @@ class Post implements Expiring, Waiter, StoredWaiter {
     this.#context.admission.leave(this.#charge)
     this.#answer(response)
   }
-}
-
-/** How long what is remembered of an answer's errors may be. */
-const REPEATABLE_LENGTH_MAX = 1024
-
-/** What an answer given again says of them: where they are many, only how many, since answers are held in memory. */
-function repeatableMembers(shape: Shape): string {
-  const all = rejectedMembers(shape)
-  return all.length <= REPEATABLE_LENGTH_MAX ? all : `,"rejected":${shape.rejected?.count}`
-}
-
-/** What an answer says of lines that were left out. */
-function rejectedMembers({ rejected }: Shape): string {
-  return rejected ? `,"rejected":${rejected.count},"errors":${JSON.stringify(rejected.errors)}` : ''
 }
 
 /** `Application/JSON; charset=utf-8` → `application/json`. */

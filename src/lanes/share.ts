@@ -1,7 +1,8 @@
 /** What a lane gets of the bounds that are for all lanes together. */
 
+import type { OptionRow } from '../config/option-row.ts'
 import type { OptionValue } from '../config/option-values.ts'
-import { OPTIONS, type OptionRow, type Options } from '../config/options.ts'
+import { OPTIONS, type Options } from '../config/options.ts'
 import { formatSize } from '../config/units.ts'
 
 /** The options of one lane. Shares differ by one at the most, come to the whole, and are at least one. */
