@@ -44,11 +44,11 @@ export class Ledger {
     return [...new Set(this.unkept.flatMap(({ refusal }) => (refusal ? [`${refusal.status} ${refusal.code}`] : [])))]
   }
 
-  /** Posts from `clients` clients at once until the server is gone or `enough`, which is asked before every post. */
-  async run(url: string, clients: number, enough: () => boolean): Promise<void> {
+  /** Posts from `clients` clients at once until the server is gone or `enough`, which is waited for before every post. */
+  async run(url: string, clients: number, enough: () => boolean | Promise<boolean>): Promise<void> {
     let isGone = false
     const client = async () => {
-      while (!isGone && !enough()) isGone = !(await this.post(url))
+      while (!isGone && !(await enough())) isGone = !(await this.post(url))
     }
     await Promise.all(Array.from({ length: clients }, client))
   }

@@ -21,6 +21,11 @@ const ROUNDS_USUAL = 12
 const ROUNDS = Number(process.env['KILL_ROUNDS'] ?? ROUNDS_USUAL)
 const SEED = Number(process.env['KILL_SEED'] ?? crypto.getRandomValues(new Uint32Array(1))[0])
 const CLIENTS = 16
+/**
+ * How many posts a round takes before each further one waits for a put: with half of its requests failing the store takes
+ * less than clients can post, and what is left over would grow from round to round. More than any moment waits for.
+ */
+const POSTS_FREE_MAX = 400
 /** Bounds on what is waited for; all of it usually takes a fraction. */
 const ROUND_MS_MAX = 30_000
 const REST_MS_MAX = 180_000
@@ -131,12 +136,19 @@ class Program implements AsyncDisposable {
   #isKilled = false
   #atAck: { count: number; then: () => void } | undefined
   #atPut: { moment: 'seen' | 'stored'; count: number; then: () => void } | undefined
+  /** Clients that wait for a put. */
+  readonly #held: (() => void)[] = []
+  #hasEnded = false
 
   constructor(args: readonly string[], proxy: FaultProxy, ledger: Ledger) {
     this.millrace = Millrace.spawn(['--port', '0', ...args], s3Env(proxy.endpoint))
     this.#ledger = ledger
     this.#acksBefore = ledger.kept.size
     proxy.onPut = (moment) => this.#hearPut(moment)
+    void this.millrace.exited.then(() => {
+      this.#hasEnded = true
+      for (const go of this.#held) go()
+    })
   }
 
   /** Loads it from when it listens until it has ended, and says how. */
@@ -185,17 +197,20 @@ class Program implements AsyncDisposable {
     const health = await fetch(`${url}/healthz`).catch(() => undefined)
     if (!this.#isKilled) expect(health?.status).toBe(200)
     const unkept = this.#ledger.unkept.length
-    await this.#ledger.run(url, CLIENTS, () => {
+    await this.#ledger.run(url, CLIENTS, async () => {
       if (this.#atAck && this.#ledger.kept.size - this.#acksBefore >= this.#atAck.count) {
         const { then } = this.#atAck
         this.#atAck = undefined
         then()
       }
+      const isFree = this.#ledger.kept.size - this.#acksBefore < POSTS_FREE_MAX
+      if (!isFree && !this.#hasEnded) await new Promise<void>((go) => this.#held.push(go))
       return this.#ledger.unkept.length > unkept
     })
   }
 
   #hearPut(moment: 'seen' | 'stored'): void {
+    if (moment === 'seen') this.#held.shift()?.()
     if (this.#atPut?.moment !== moment) return
     this.#atPut.count -= 1
     if (this.#atPut.count === 0) this.#atPut.then()
