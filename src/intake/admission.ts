@@ -24,6 +24,8 @@ const DISK_SHARE_KEPT_FREE = 0.05
 const FRAMING_BYTES = 256
 /** A body that hasn't said its length starts out counted as this; it counts more as it arrives. */
 export const UNDECLARED_BYTES = 16 * 1024
+/** As ready counts who has room for a body of so many bytes: that a few more would fit is no news to a load balancer. */
+const BODY_BYTES_READY = 1024
 /** How much a request costs in memory beside its body: even empty ones are bounded. */
 const REQUEST_BYTES = 1024
 
@@ -87,9 +89,9 @@ export class Admission {
     return this.#closed() ?? this.#full(payloads, bytes)
   }
 
-  /** Why the next payload would be refused; undefined when there is room. */
+  /** Why a payload would be refused, if it isn't tiny; undefined when there is room. */
   status(): Refusal | undefined {
-    return this.#closed() ?? this.#full(1, 0)
+    return this.#closed() ?? this.#full(1, BODY_BYTES_READY)
   }
 
   #closed(): Refusal | undefined {
