@@ -8,7 +8,7 @@ import { Admission } from './intake/admission.ts'
 import { Deadlines } from './intake/deadlines.ts'
 import { DrainRate } from './intake/drain-rate.ts'
 import { Idempotency, laneOfKey } from './intake/idempotency.ts'
-import { type Inspection, receiptResponse, storedIn } from './intake/inspect.ts'
+import { type Inspection, receiptAnswer, storedIn } from './intake/inspect.ts'
 import type { Listener } from './intake/listener.ts'
 import type { Refusal } from './intake/problem.ts'
 import { StoredWaiters } from './intake/stored-waiters.ts'
@@ -107,7 +107,7 @@ export async function startLane(
       return admission.status() ?? (reason === undefined ? undefined : { code: 'destination_parked', detail: reason })
     }
     const inspection: Inspection = {
-      receipt: async (receipt) => receiptResponse(receipt, await pipelines.whereIs(receipt)),
+      receipt: async (receipt) => receiptAnswer(receipt, await pipelines.whereIs(receipt)),
       state: async () => {
         const { segments } = pipelines.backlog()
         return { balance: pipelines.balance(), puts: threads.puts, refusal: notReady(), destination, segments }

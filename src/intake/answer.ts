@@ -1,23 +1,31 @@
-/** What answers to kept payloads are made of: their status and headers, and what they say of lines that were left out. */
+/** What answers are made of, and what they say of lines that were left out. */
 
 import type { Shape } from './shapes.ts'
 
-/** An answer without its body. */
-export interface AnswerInit {
+/** An answer, whoever writes it to whichever connection. */
+export interface Answer {
   status: number
-  headers: Headers
+  contentType: string
+  /** More headers, by their lower-case names. */
+  headers?: Readonly<Record<string, string>>
+  body: string
 }
 
-/** Made once: an answer takes 440 ns with a plain object of headers, and 300 with these. */
-const JSON_HEADERS = new Headers({ 'content-type': 'application/json' })
-export const STORED: AnswerInit = { status: 201, headers: JSON_HEADERS }
-export const ACCEPTED: AnswerInit = { status: 202, headers: JSON_HEADERS }
-
+const JSON_TYPE = 'application/json'
+/** Made once: a response takes 440 ns with a plain object of headers, and 300 with these. */
+const JSON_HEADERS = new Headers({ 'content-type': JSON_TYPE })
 /** Says that the answer is one given again. */
-export function marked({ status, headers }: AnswerInit): AnswerInit {
-  const copy = new Headers(headers)
-  copy.set('idempotency-replayed', 'true')
-  return { status, headers: copy }
+export const REPLAYED = { 'idempotency-replayed': 'true' }
+
+/** An answer whose body is JSON. */
+export function jsonAnswer(status: number, body: string): Answer {
+  return { status, contentType: JSON_TYPE, body }
+}
+
+/** An answer as the runtime's HTTP server takes it. */
+export function responseOf({ status, contentType, headers, body }: Answer): Response {
+  const isUsual = headers === undefined && contentType === JSON_TYPE
+  return new Response(body, { status, headers: isUsual ? JSON_HEADERS : { 'content-type': contentType, ...headers } })
 }
 
 /** How long what is remembered of an answer's errors may be. */

@@ -23,9 +23,8 @@ const ENCODINGS = 'gzip, deflate, br, zstd'
 /** Sent where the rest of a body is not going to be read. */
 export const CLOSE = { connection: 'close' }
 
-/** Sets memory aside for a request by what it declares, or refuses it before reading. */
-export function enter(request: Request, { admission, bodyBytesMax }: BodyContext): Charge | Refusal {
-  const length = request.headers.get('content-length')
+/** Sets memory aside for a body by the length that it declares (null for none), or refuses it before reading. */
+export function enter(length: string | null, { admission, bodyBytesMax }: BodyContext): Charge | Refusal {
   const isDeclared = length !== null
   const entered = isDeclared ? Number(length) : UNDECLARED_BYTES
   if (isDeclared && entered > bodyBytesMax) return tooLarge(bodyBytesMax)
@@ -46,7 +45,8 @@ export async function readBody(request: Request, context: BodyContext, charge: C
   return encoding === null || 'code' in received ? received : await decode(received, encoding, context, charge)
 }
 
-async function decode(
+/** Undoes a body's Content-Encoding; what comes out is set aside, too. */
+export async function decode(
   body: Uint8Array,
   encoding: string,
   { admission, bodyBytesMax }: BodyContext,

@@ -1,7 +1,8 @@
 /** What people and monitors ask a running server: where a receipt's payloads are, and what became of everything. */
 
 import type { Amount, LedgerTotals } from '../observe/ledger-entry.ts'
-import { problemResponse, type Refusal } from './problem.ts'
+import { type Answer, jsonAnswer } from './answer.ts'
+import { problemAnswer, problemResponse, type Refusal } from './problem.ts'
 
 /** The balance: accepted = stored + pending + dead, in payloads and in bytes, over the whole life of the data directory. */
 export interface Balance extends LedgerTotals {
@@ -41,21 +42,21 @@ export interface Puts {
 /** Who knows. */
 export interface Inspection {
   /** What is known of a receipt, as an answer. */
-  receipt(receipt: string): Promise<Response>
+  receipt(receipt: string): Promise<Answer>
   state(): Promise<State>
 }
 
 /** The answer to a question after a receipt; `found` is undefined when nobody knows it. */
-export function receiptResponse(receipt: string, found: object | undefined): Response {
-  if (found) return Response.json({ receipt, ...found })
+export function receiptAnswer(receipt: string, found: object | undefined): Answer {
+  if (found) return jsonAnswer(200, JSON.stringify({ receipt, ...found }))
   const detail = `'${receipt.slice(0, 100)}' was not given here, or longer ago than the ledger goes back (--ledger-days)`
-  return problemResponse({ code: 'receipt_unknown', detail })
+  return problemAnswer({ code: 'receipt_unknown', detail })
 }
 
 /** The objects of a record that is stored, as whoever knows names them; undefined when it isn't, or nobody knows. */
 export async function storedIn(receipt: string, inspection: Inspection): Promise<string[] | undefined> {
-  const response = await inspection.receipt(receipt)
-  const { state, objects } = (await response.json()) as { state?: string; objects?: { name: string }[] }
+  const { body } = await inspection.receipt(receipt)
+  const { state, objects } = JSON.parse(body) as { state?: string; objects?: { name: string }[] }
   return state === 'stored' ? objects?.map(({ name }) => name) : undefined
 }
 

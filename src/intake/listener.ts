@@ -3,9 +3,12 @@
 import { lookup } from 'node:dns/promises'
 import { networkInterfaces } from 'node:os'
 import { Fault } from '../observe/errors.ts'
+import { responseOf } from './answer.ts'
 import { type Inspection, metricsResponse, readyResponse, type State, statusResponse } from './inspect.ts'
+import { INTAKE_PATHS } from './paths.ts'
+import type { PostContext } from './post.ts'
 import { problemResponse } from './problem.ts'
-import { INTAKE_PATHS, intakeHandler, notAllowed, type RequestContext } from './request.ts'
+import { intakeHandler, notAllowed } from './request.ts'
 
 /** Where to listen. */
 export interface Address {
@@ -39,7 +42,7 @@ const IDLE_SECONDS = 120
 const RUNTIME_BODY_BYTES_MAX = Number.MAX_SAFE_INTEGER
 
 /** Starts listening, or throws `Fault('listen_failed')`. */
-export async function listen(options: ListenerOptions, context: RequestContext): Promise<Listener> {
+export async function listen(options: ListenerOptions, context: PostContext): Promise<Listener> {
   const { inspection, port, isShared } = options
   const hostname = hostnameOf(options)
   try {
@@ -60,7 +63,7 @@ export async function listen(options: ListenerOptions, context: RequestContext):
 export function listenPrivately(
   path: string,
   inspection: Inspection,
-  context: RequestContext,
+  context: PostContext,
 ): { close(): Promise<void> } {
   const served = serving(context, inspection)
   const routes = { ...served.routes, [STATE_PATH]: async () => Response.json(await inspection.state()) }
@@ -83,7 +86,7 @@ export async function refuseTaken(address: Address): Promise<void> {
 }
 
 /** What both kinds of listener serve. */
-function serving(context: RequestContext, inspection: Inspection) {
+function serving(context: PostContext, inspection: Inspection) {
   const intake = Object.keys(INTAKE_PATHS).map((path) => [path, intakeHandler(path, context)] as const)
   const stated = (answer: (state: State) => Response) => async () => answer(await inspection.state())
   return {
@@ -95,7 +98,9 @@ function serving(context: RequestContext, inspection: Inspection) {
       '/readyz': getOnly('/readyz', stated(readyResponse)),
       '/status': getOnly('/status', stated(statusResponse)),
       '/metrics': getOnly('/metrics', stated(metricsResponse)),
-      '/receipts/:receipt': getOnly('/receipts/{receipt}', ({ params }) => inspection.receipt(params['receipt'] ?? '')),
+      '/receipts/:receipt': getOnly('/receipts/{receipt}', async ({ params }) =>
+        responseOf(await inspection.receipt(params['receipt'] ?? '')),
+      ),
     },
     fetch: (request: Request) => notFound(request),
     error(error: Error) {

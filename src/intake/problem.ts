@@ -1,6 +1,7 @@
 /** Refusals: values inside intake, RFC 9457 `application/problem+json` on the wire. */
 
 import { PROBLEMS, type ProblemCode } from '../observe/errors.ts'
+import { type Answer, responseOf } from './answer.ts'
 
 /** Why a request was refused. Members beside `code` and `detail` go into the answer as they are. */
 export interface Refusal {
@@ -17,11 +18,16 @@ export interface Refusal {
 const TYPE_BASE = 'urn:problem:millrace:'
 
 /** The answer for a refusal. */
-export function problemResponse(refusal: Refusal): Response {
+export function problemAnswer(refusal: Refusal): Answer {
   const { status, title } = PROBLEMS[refusal.code]
   const { code, detail, members, retryAfterSeconds } = refusal
-  const body = { type: TYPE_BASE + code, title, status, code, detail, ...members }
-  const headers: Record<string, string> = { 'content-type': 'application/problem+json', ...refusal.headers }
+  const body = JSON.stringify({ type: TYPE_BASE + code, title, status, code, detail, ...members })
+  const headers: Record<string, string> = { ...refusal.headers }
   if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds)
-  return new Response(JSON.stringify(body), { status, headers })
+  return { status, contentType: 'application/problem+json', headers, body }
+}
+
+/** The same as the runtime's HTTP server takes it. */
+export function problemResponse(refusal: Refusal): Response {
+  return responseOf(problemAnswer(refusal))
 }

@@ -2,7 +2,7 @@
 
 import type { Inspection } from '../intake/inspect.ts'
 import { type Listener, listen, listenPrivately, refuseTaken } from '../intake/listener.ts'
-import type { RequestContext } from '../intake/request.ts'
+import type { PostContext } from '../intake/post.ts'
 import type { Platform } from '../platform/platform.ts'
 import { Overview } from './overview.ts'
 import { Sisters, type SistersOptions, socketPath } from './sisters.ts'
@@ -16,9 +16,9 @@ export interface LaneListenOptions extends SistersOptions {
 }
 
 /** How posts are handled, given who knows of all lanes and who takes those of other lanes. */
-export type ContextOf = (whole: Inspection, passOn: RequestContext['passOn']) => RequestContext
+export type ContextOf = (whole: Inspection, passOn: PostContext['passOn']) => PostContext
 
-const takenHere: RequestContext['passOn'] = () => undefined
+const takenHere: PostContext['passOn'] = () => undefined
 
 /** Starts listening, or throws `Fault('listen_failed')`. `own` is what this lane knows by itself. */
 export async function listenAsLane(

@@ -1,5 +1,6 @@
 /** One view over all lanes, whichever of them is asked: sums, readiness of each, and receipts from the lane that knows. */
 
+import type { Answer } from '../intake/answer.ts'
 import type { Balance, Inspection, LaneState, Puts, State } from '../intake/inspect.ts'
 import type { Refusal } from '../intake/problem.ts'
 import { parseReceipt } from '../journal/name.ts'
@@ -29,7 +30,7 @@ export class Overview implements Inspection {
     this.#sisters = sisters
   }
 
-  async receipt(receipt: string): Promise<Response> {
+  async receipt(receipt: string): Promise<Answer> {
     const { lane, lanes } = this.#place
     const parts = parseReceipt(receipt)
     const keeper = parts ? keeperOf(parts.lane, lanes) : lane

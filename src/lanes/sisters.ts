@@ -2,11 +2,12 @@
 
 import { join } from 'node:path'
 import type { AckLevel } from '../intake/ack.ts'
+import type { Answer } from '../intake/answer.ts'
 import { laneOfHeader } from '../intake/idempotency.ts'
 import type { LaneState, State } from '../intake/inspect.ts'
 import { STATE_PATH } from '../intake/listener.ts'
-import { problemResponse } from '../intake/problem.ts'
-import type { KeyedPost } from '../intake/request.ts'
+import type { KeyedPost } from '../intake/post.ts'
+import { problemAnswer } from '../intake/problem.ts'
 import type { Clock } from '../platform/clock.ts'
 
 /** Which lane this is, of how many, and where their sockets are. */
@@ -47,12 +48,12 @@ export class Sisters {
   }
 
   /** What a lane says of a receipt. */
-  async receipt(lane: number, receipt: string): Promise<Response> {
+  async receipt(lane: number, receipt: string): Promise<Answer> {
     return await this.#passed(lane, `/receipts/${encodeURIComponent(receipt)}`, {}, ASK_TIMEOUT_MS)
   }
 
   /** Gives a POST to the lane that remembers its key; undefined where that is this one, or the key is none. */
-  passOn({ path, ack, contentType, key, body }: KeyedPost): Promise<Response> | undefined {
+  passOn({ path, ack, contentType, key, body }: KeyedPost): Promise<Answer> | undefined {
     const { lane, lanes, postTimeoutMs } = this.#options
     const owner = laneOfHeader(key, lanes)
     if (owner === undefined || owner === lane) return undefined
@@ -72,15 +73,15 @@ export class Sisters {
   }
 
   /** A lane's answer as its own: status, headers and body. */
-  async #passed(lane: number, path: string, request: RequestInit, timeoutMs: number): Promise<Response> {
+  async #passed(lane: number, path: string, request: RequestInit, timeoutMs: number): Promise<Answer> {
     try {
       return await this.#ask(lane, path, request, timeoutMs, async (response) => {
-        const headers = new Headers(response.headers)
-        for (const name of OWN_HEADERS) headers.delete(name)
-        return new Response(await response.arrayBuffer(), { status: response.status, headers })
+        const { 'content-type': contentType = '', ...others } = Object.fromEntries(response.headers)
+        const headers = Object.fromEntries(Object.entries(others).filter(([name]) => !OWN_HEADERS.includes(name)))
+        return { status: response.status, contentType, headers, body: await response.text() }
       })
     } catch (error) {
-      return problemResponse({
+      return problemAnswer({
         code: 'lane_down',
         detail: whyDown(lane, error),
         retryAfterSeconds: RETRY_AFTER_SECONDS,

@@ -1,6 +1,7 @@
 /** One view over all lanes: sums, and no lane left out silently. */
 
 import { expect, test } from 'bun:test'
+import { jsonAnswer } from '../../src/intake/answer.ts'
 import {
   type Inspection,
   type LaneState,
@@ -21,12 +22,12 @@ function stateOf(n: number, refusal?: State['refusal']): State {
 
 function overview(own: State, others: LaneState[]) {
   const inspection: Inspection = {
-    receipt: async (receipt) => new Response(`own ${receipt}`),
+    receipt: async (receipt) => jsonAnswer(200, `own ${receipt}`),
     state: async () => own,
   }
   const sisters = {
     states: async () => others,
-    receipt: async (lane: number, receipt: string) => new Response(`lane ${lane} ${receipt}`),
+    receipt: async (lane: number, receipt: string) => jsonAnswer(200, `lane ${lane} ${receipt}`),
   }
   return new Overview({ lane: 1, lanes: 3 }, inspection, sisters)
 }
@@ -74,7 +75,7 @@ test('one lane that does not answer is named, and counters have a gap rather tha
 })
 
 test('a receipt goes to the lane that keeps its journal, also when there are fewer lanes than there were', async () => {
-  const of = async (receipt: string) => await (await whole.receipt(receipt)).text()
+  const of = async (receipt: string) => (await whole.receipt(receipt)).body
   expect(await of('n-1-5-00000000-0')).toBe('own n-1-5-00000000-0')
   expect(await of('n-2-5-00000000-0')).toBe('lane 2 n-2-5-00000000-0')
   expect(await of('n-3-5-00000000-0')).toBe('lane 0 n-3-5-00000000-0')
