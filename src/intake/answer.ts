@@ -1,6 +1,4 @@
-/** What answers are made of, and what they say of lines that were left out. */
-
-import type { Shape } from './shapes.ts'
+/** An answer before it is anybody's bytes. */
 
 /** An answer, whoever writes it to whichever connection. */
 export interface Answer {
@@ -26,18 +24,4 @@ export function jsonAnswer(status: number, body: string): Answer {
 export function responseOf({ status, contentType, headers, body }: Answer): Response {
   const isUsual = headers === undefined && contentType === JSON_TYPE
   return new Response(body, { status, headers: isUsual ? JSON_HEADERS : { 'content-type': contentType, ...headers } })
-}
-
-/** How long what is remembered of an answer's errors may be. */
-const REPEATABLE_LENGTH_MAX = 1024
-
-/** What an answer given again says of them: where they are many, only how many, since answers are held in memory. */
-export function repeatableMembers(shape: Shape): string {
-  const all = rejectedMembers(shape)
-  return all.length <= REPEATABLE_LENGTH_MAX ? all : `,"rejected":${shape.rejected?.count}`
-}
-
-/** What an answer says of lines that were left out. */
-export function rejectedMembers({ rejected }: Shape): string {
-  return rejected ? `,"rejected":${rejected.count},"errors":${JSON.stringify(rejected.errors)}` : ''
 }

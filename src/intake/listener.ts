@@ -1,4 +1,4 @@
-/** The HTTP listener: paths to handlers. The only file that names `Bun.serve`. */
+/** The listener: the port, and behind it the runtime's HTTP server, paths to handlers. The only file that names `Bun.serve`. */
 
 import { lookup } from 'node:dns/promises'
 import { networkInterfaces } from 'node:os'
@@ -6,6 +6,7 @@ import { Fault } from '../observe/errors.ts'
 import { responseOf } from './answer.ts'
 import { type Inspection, metricsResponse, readyResponse, type State, statusResponse } from './inspect.ts'
 import { INTAKE_PATHS } from './paths.ts'
+import { openPort, type PrivateAddress } from './port.ts'
 import type { PostContext } from './post.ts'
 import { problemResponse } from './problem.ts'
 import { intakeHandler, notAllowed } from './request.ts'
@@ -45,18 +46,34 @@ const RUNTIME_BODY_BYTES_MAX = Number.MAX_SAFE_INTEGER
 export async function listen(options: ListenerOptions, context: PostContext): Promise<Listener> {
   const { inspection, port, isShared } = options
   const hostname = hostnameOf(options)
+  const http = serveBehind(context, inspection)
   try {
-    const server = Bun.serve({
-      ...serving(context, inspection),
-      hostname,
-      port,
-      reusePort: isShared,
-    })
+    const opened = openPort({ hostname, port, isShared }, context, http.address)
     const host = hostname.includes(':') ? `[${hostname}]` : hostname
-    return { url: `http://${host}:${server.port}`, port: server.port ?? port, close: () => server.stop(true) }
+    const close = async () => {
+      opened.close()
+      await http.close()
+    }
+    return { url: `http://${host}:${opened.port}`, port: opened.port, close }
   } catch (error) {
+    await http.close()
     throw await listenFault(options, error)
   }
+}
+
+/** The runtime's HTTP server, for what the port itself doesn't take: without a name in any directory where that can be had. */
+function serveBehind(
+  context: PostContext,
+  inspection: Inspection,
+): { address: PrivateAddress; close(): Promise<void> } {
+  const served = serving(context, inspection)
+  if (process.platform === 'linux') {
+    const address = { unix: `\0millrace-${crypto.randomUUID()}` }
+    const server = Bun.serve({ ...served, ...address } as unknown as Bun.Serve.Options<undefined>)
+    return { address, close: () => server.stop(true) }
+  }
+  const server = Bun.serve({ ...served, hostname: '127.0.0.1', port: 0 })
+  return { address: { hostname: '127.0.0.1', port: server.port ?? 0 }, close: () => server.stop(true) }
 }
 
 /** Listens on a socket file, where only processes of this server ask: what they ask is this one's own. */
@@ -79,7 +96,7 @@ export function listenPrivately(
 /** Throws `Fault('listen_failed')` when somebody else listens there: those who share a port get no error of it. */
 export async function refuseTaken(address: Address): Promise<void> {
   try {
-    await Bun.serve({ hostname: hostnameOf(address), port: address.port, fetch: notFound }).stop(true)
+    Bun.listen({ hostname: hostnameOf(address), port: address.port, exclusive: true, socket: { data() {} } }).stop(true)
   } catch (error) {
     throw await listenFault(address, error)
   }
@@ -119,10 +136,10 @@ async function listenFault(address: Address, error: unknown): Promise<Fault> {
   return new Fault('listen_failed', `${hostname}:${address.port}: ${await whyNot(hostname, error)}`, { cause: error })
 }
 
-/** The runtime says `EADDRINUSE` of everything: what can be told apart is. */
+/** The runtime says `EADDRINUSE` or `EINVAL` of nearly everything: what can be told apart is. */
 async function whyNot(hostname: string, error: unknown): Promise<string> {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code !== 'EADDRINUSE') return message
+  if ((error as NodeJS.ErrnoException).code === 'EACCES')
+    return 'this user may not listen there; choose another with --port'
   try {
     const { address } = await lookup(hostname)
     const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])

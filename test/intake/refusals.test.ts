@@ -357,14 +357,13 @@ describe('a machine that fails', () => {
   test('a bug: internal, and the log has it', async () => {
     let broken = false
     const nowMs = () => {
-      if (broken) throw new Error('no time today')
-      return Date.now()
+      if (!broken) return Date.now()
+      broken = false
+      throw new Error('no time today')
     }
     await using running = await InProcess.start({ ...systemPlatform, clock: { ...systemPlatform.clock, nowMs } })
     broken = true
-    const response = await running.post('1')
-    broken = false
-    await expectProblem(response, 'internal')
+    await expectProblem(await running.post('1'), 'internal')
     expect(running.events.find((event) => event.kind === 'intake-failure')).toMatchObject({
       reason: expect.stringContaining('no time today'),
     })
