@@ -23,10 +23,10 @@ const ENCODINGS = 'gzip, deflate, br, zstd'
 /** Sent where the rest of a body is not going to be read. */
 export const CLOSE = { connection: 'close' }
 
-/** Sets memory aside for a body by the length that it declares (null for none), or refuses it before reading. */
-export function enter(length: string | null, { admission, bodyBytesMax }: BodyContext): Charge | Refusal {
-  const isDeclared = length !== null
-  const entered = isDeclared ? Number(length) : UNDECLARED_BYTES
+/** Sets memory aside for a body by the length that it declares (undefined for none), or refuses it before reading. */
+export function enter(length: number | undefined, { admission, bodyBytesMax }: BodyContext): Charge | Refusal {
+  const isDeclared = length !== undefined
+  const entered = length ?? UNDECLARED_BYTES
   if (isDeclared && entered > bodyBytesMax) return tooLarge(bodyBytesMax)
   return admission.enter(entered) ?? { entered, grown: 0, isDeclared }
 }

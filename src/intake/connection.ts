@@ -6,10 +6,10 @@
 import type { Answer } from './answer.ts'
 import { type Charge, decode, enter } from './body.ts'
 import { PassThrough, type PipeEvents } from './pass-through.ts'
-import { HEAD_BYTES_MAX, type PlainPost, readPlainPost } from './plain-post.ts'
+import { type PlainPost, readPlainPost } from './plain-post.ts'
 import { Post, type PostContext } from './post.ts'
 import { problemAnswer } from './problem.ts'
-import { answerText } from './wire.ts'
+import { headOf } from './wire.ts'
 
 /** What connections need. */
 export interface ConnectionContext {
@@ -42,8 +42,16 @@ type State =
   | 'passed'
   | 'closed'
 
-const POST_BEGIN = 0x50
-const HEAD_END = Buffer.from('\r\n\r\n')
+/** A request that isn't whole. */
+interface Partial {
+  post: Post
+  plain: PlainPost
+  charge: Charge
+  body: Buffer
+  /** How much of it is there. */
+  bytes: number
+}
+
 const NOTHING = Buffer.alloc(0)
 
 /** What came is read in order; at most one request is under way, and what is behind it stays in the socket. */
@@ -55,18 +63,17 @@ export class Connection {
   #state: State = 'head'
   /** What came before its turn. */
   #early: Buffer = NOTHING
+  #hasEnded = false
   #isPaused = false
   #isReading = false
-  #post: Post | undefined
-  #plain: PlainPost | undefined
-  #charge: Charge | undefined
-  #body: Buffer = NOTHING
-  #bodyBytes = 0
+  /** The request whose body is on its way. */
+  #partial: Partial | undefined
   /** Of a body that was refused before it came. */
   #skipBytes = 0
   #unsent: Uint8Array = NOTHING
   #isLast = false
   #passed: PassThrough | undefined
+  readonly #onAnswer = (answer: Answer) => this.#answer(answer)
 
   constructor(socket: ConnectionSocket, context: ConnectionContext) {
     this.#socket = socket
@@ -96,9 +103,9 @@ export class Connection {
     if (this.#state === 'flushing') this.#flush()
   }
 
-  /** The client sends no more; it may still want its answer. */
+  /** The client sends no more; it may still want answers. */
   ended(): void {
-    this.#isLast = true
+    this.#hasEnded = true
     if (this.#state === 'passed') return this.#passed?.clientEnded()
     if (this.#state === 'head' || this.#state === 'body') this.#socket.end()
   }
@@ -110,7 +117,7 @@ export class Connection {
 
   /** It is gone. */
   closed(): void {
-    if (this.#state === 'body') this.#post?.gone()
+    this.#forgetPartial()
     if (this.#state === 'passed') this.#passed?.clientEnded()
     this.#state = 'closed'
   }
@@ -128,6 +135,8 @@ export class Connection {
       if (this.#early === bytes) break
     }
     this.#isReading = false
+    // What is left is no whole request, and never will be.
+    if (this.#hasEnded && this.#state === 'head') this.#close()
   }
 
   /** The body of a request that has its answer. */
@@ -138,59 +147,46 @@ export class Connection {
   }
 
   #readHead(bytes: Buffer): void {
-    if (bytes[0] !== POST_BEGIN) return this.#pass(bytes)
-    const end = bytes.indexOf(HEAD_END)
-    if (end < 0 && bytes.length < HEAD_BYTES_MAX) {
-      this.#early = bytes
-      return
-    }
-    const head = end < 0 || end > HEAD_BYTES_MAX ? '' : bytes.toString('latin1', 0, end + 2)
-    const plain = readPlainPost(head, this.#context.post.ack)
-    if (plain === undefined) return this.#pass(bytes)
-    this.#begin(plain, bytes, end + HEAD_END.length)
+    const plain = readPlainPost(bytes, this.#context.post.ack)
+    if (plain === 'more') this.#early = bytes
+    else if (plain === 'not-plain') this.#pass(bytes)
+    else this.#begin(plain, bytes)
   }
 
-  #begin(plain: PlainPost, bytes: Buffer, bodyAt: number): void {
+  #begin(plain: PlainPost, bytes: Buffer): void {
     const { post: context } = this.#context
-    this.#isLast ||= plain.isLast
-    this.#plain = plain
-    const length = Number(plain.length)
-    const rest = bytes.length - bodyAt - length
-    const charge = enter(plain.length, context)
+    const { bodyAt, bodyBytes, isLast } = plain
+    const bodyEnd = bodyAt + bodyBytes
+    if (isLast) this.#isLast = true
+    if (bytes.length > bodyEnd) this.#early = bytes.subarray(bodyEnd)
+    const charge = enter(bodyBytes, context)
     if ('code' in charge) {
-      this.#skipBytes = Math.max(0, -rest)
-      this.#early = rest > 0 ? bytes.subarray(bodyAt + length) : NOTHING
+      this.#skipBytes = Math.max(0, bodyEnd - bytes.length)
       return this.#answer(problemAnswer(charge))
     }
-    this.#charge = charge
-    const post = new Post(context, plain, charge, (answer) => this.#answer(answer))
-    this.#post = post
-    if (rest >= 0) {
-      if (rest > 0) this.#early = bytes.subarray(bodyAt + length)
-      return this.#complete(bytes.subarray(bodyAt, bodyAt + length))
-    }
+    const post = new Post(context, plain, charge, this.#onAnswer)
+    if (bytes.length >= bodyEnd) return this.#complete(post, plain, charge, bytes.subarray(bodyAt, bodyEnd))
     this.#state = 'body'
-    this.#body = Buffer.allocUnsafeSlow(length)
-    this.#bodyBytes = bytes.copy(this.#body, 0, bodyAt)
+    const body = Buffer.allocUnsafeSlow(bodyBytes)
+    this.#partial = { post, plain, charge, body, bytes: bytes.copy(body, 0, bodyAt) }
     post.await()
   }
 
   #addToBody(chunk: Buffer): void {
-    const body = this.#body
-    const copied = chunk.copy(body, this.#bodyBytes)
-    this.#bodyBytes += copied
-    if (this.#bodyBytes < body.length) return
-    this.#body = NOTHING
+    const partial = this.#partial as Partial
+    const { post, plain, charge, body } = partial
+    const copied = chunk.copy(body, partial.bytes)
+    partial.bytes += copied
+    if (partial.bytes < body.length) return
     if (copied < chunk.length) this.#early = chunk.subarray(copied)
-    this.#complete(body)
+    this.#partial = undefined
+    this.#complete(post, plain, charge, body)
   }
 
-  #complete(body: Buffer): void {
+  #complete(post: Post, { encoding }: PlainPost, charge: Charge, body: Buffer): void {
     this.#state = 'answering'
-    const post = this.#post as Post
-    const { encoding } = this.#plain as PlainPost
     if (encoding === null) return post.received(body)
-    decode(body, encoding, this.#context.post, this.#charge as Charge).then(
+    decode(body, encoding, this.#context.post, charge).then(
       (decoded) => post.received(decoded),
       (error) => post.failed(error),
     )
@@ -199,18 +195,19 @@ export class Connection {
   #answer(answer: Answer): void {
     if (this.#state === 'closed') return
     // Its time was over before it was whole.
-    if (this.#state === 'body') this.#post?.gone()
-    this.#post = undefined
-    this.#isLast ||= answer.headers?.['connection'] === 'close'
-    const text = answerText(answer, this.#context.httpDate(), this.#isLast)
-    const taken = this.#socket.write(text)
+    this.#forgetPartial()
+    if (answer.headers?.['connection'] === 'close') this.#isLast = true
+    const bodyBytes = Buffer.byteLength(answer.body)
+    const head = headOf(answer, bodyBytes, this.#context.httpDate(), this.#isLast)
+    const taken = this.#socket.write(head + answer.body)
     this.#state = 'flushing'
-    // All of it, nearly always; what is longer in bytes than in characters is looked at again.
-    if (taken < text.length || taken < Buffer.byteLength(text)) {
-      this.#unsent = Buffer.from(text).subarray(Math.max(0, taken))
-      return
-    }
-    this.#next()
+    if (taken === head.length + bodyBytes) return this.#next()
+    this.#unsent = Buffer.from(head + answer.body).subarray(Math.max(0, taken))
+  }
+
+  #forgetPartial(): void {
+    this.#partial?.post.gone()
+    this.#partial = undefined
   }
 
   #flush(): void {
@@ -220,16 +217,18 @@ export class Connection {
   }
 
   #next(): void {
-    if (this.#isLast) {
-      this.#state = 'closed'
-      return this.#socket.end()
-    }
+    if (this.#isLast) return this.#close()
     this.#state = 'head'
     if (this.#isPaused) {
       this.#isPaused = false
       this.#socket.resume()
     }
-    if (this.#early.length > 0) this.#read()
+    this.#read()
+  }
+
+  #close(): void {
+    this.#state = 'closed'
+    this.#socket.end()
   }
 
   #pass(bytes: Buffer): void {

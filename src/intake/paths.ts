@@ -20,5 +20,5 @@ export function readerOf(path: string, contentType: string): ReadShape | undefin
 
 /** `Application/JSON; charset=utf-8` → `application/json`. */
 function mediaType(contentType: string): string {
-  return contentType.split(';', 1).join('').trim().toLowerCase()
+  return (/^[ \t]*([^;]*?)[ \t]*(?:;|$)/.exec(contentType)?.[1] ?? '').toLowerCase()
 }

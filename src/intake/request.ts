@@ -20,7 +20,8 @@ export function intakeHandler(path: string, context: PostContext): (request: Req
     }
     const ack = wantedAck(request.url, context.ack)
     if (typeof ack !== 'string') return problemResponse(ack)
-    const charge = enter(request.headers.get('content-length'), context)
+    const length = request.headers.get('content-length')
+    const charge = enter(length === null ? undefined : Number(length), context)
     if ('code' in charge) return problemResponse(charge)
     const head = { path, contentType, read, ack, key: request.headers.get('idempotency-key') }
     return new Promise((resolve) => {
