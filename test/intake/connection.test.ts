@@ -71,7 +71,9 @@ class Client {
   }
 }
 
-const accepted = async () => ((await (await fetch(`${millrace.url}/status`)).json()) as { accepted: object }).accepted
+/** How many payloads were ever accepted. */
+const accepted = async () =>
+  ((await (await fetch(`${millrace.url}/status`)).json()) as { accepted: { payloads: number } }).accepted.payloads
 const post = (body: string, more = '', path = '/payloads') =>
   `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${more}\r\n${body}`
 const CHUNKED =
