@@ -88,6 +88,7 @@ export class Connection {
   /** Bytes came. */
   data(chunk: Buffer): void {
     this.isActive = true
+    this.#context.post.garbage.add(chunk.length)
     if (this.#state === 'passed') return this.#passed?.fromClient(chunk)
     if (this.#state === 'body') return this.#addToBody(chunk)
     this.#early = this.#early.length === 0 ? chunk : Buffer.concat([this.#early, chunk])
@@ -180,6 +181,7 @@ export class Connection {
     if (partial.bytes < body.length) return
     if (copied < chunk.length) this.#early = chunk.subarray(copied)
     this.#partial = undefined
+    this.#context.post.garbage.add(body.length)
     this.#complete(post, plain, charge, body)
   }
 

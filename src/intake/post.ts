@@ -98,7 +98,6 @@ export class Post implements Expiring, Waiter, StoredWaiter {
     // It came after its refusal: what was refused is not kept.
     if (this.#isLate) return this.#context.admission.leave(this.#charge)
     try {
-      if (!('code' in body)) this.#context.garbage.add(body.byteLength)
       this.#keep(body)
     } catch (error) {
       this.failed(error)

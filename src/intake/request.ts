@@ -45,5 +45,7 @@ export function notAllowed(path: string, allow: string): Response {
 async function receive(post: Post, request: Request, context: PostContext, charge: Charge): Promise<void> {
   post.await()
   const isAsItIs = isPlain(request, charge)
-  post.received(isAsItIs ? new Uint8Array(await request.arrayBuffer()) : await readBody(request, context, charge))
+  const body = isAsItIs ? new Uint8Array(await request.arrayBuffer()) : await readBody(request, context, charge)
+  if (!('code' in body)) context.garbage.add(body.length)
+  post.received(body)
 }
