@@ -60,9 +60,10 @@ const roomRules = Object.entries(rooms).map(([room, { mayImport, why }]) => ({
   to: { path: '^src/', pathNot: [room, ...mayImport].map((allowed) => `^src/${allowed}/`) },
 }))
 
-/** Where the program begins, where a delivery thread and a lane's own process do, and the library with its threads. */
+/** Where the program begins, where a delivery thread and a lane's own process do, and the libraries with their threads. */
 const entries = [
   '^src/cli\\.ts$',
+  '^src/millrace\\.ts$',
   '^src/delivery/thread\\.ts$',
   '^src/lane-process\\.ts$',
   '^src/dispatch/index\\.ts$',
@@ -93,7 +94,7 @@ module.exports = {
       name: 'only-cli-imports-server',
       comment: 'The composition root knows every part, so a part that knew it would know them all.',
       severity: 'error',
-      from: { pathNot: '^src/(cli|supervisor)\\.ts$' },
+      from: { pathNot: '^src/(cli|millrace|supervisor)\\.ts$' },
       to: { path: '^src/server\\.ts$' },
     },
     {

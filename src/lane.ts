@@ -1,14 +1,16 @@
 /** One lane: its pipelines, their delivery threads and the intake before them, built in flow order and stopped in order. */
 
 import type { Options } from './config/options.ts'
+import { HANDLER, type Handler } from './delivery/handler.ts'
 import { DeliveryThreads } from './delivery/threads.ts'
+import { HandlerDeliveries, type HandlerOptions } from './delivery/to-handler.ts'
 import { objectsOf } from './delivery/whereabouts.ts'
 import { type Place, parsePlace } from './destination/place.ts'
 import { Admission } from './intake/admission.ts'
 import { Deadlines } from './intake/deadlines.ts'
 import { DrainRate } from './intake/drain-rate.ts'
 import { Idempotency, laneOfKey } from './intake/idempotency.ts'
-import { type Inspection, receiptAnswer, storedIn } from './intake/inspect.ts'
+import { type Inspection, receiptAnswer, type State, storedIn } from './intake/inspect.ts'
 import type { Listener } from './intake/listener.ts'
 import type { Refusal } from './intake/problem.ts'
 import { StoredWaiters } from './intake/stored-waiters.ts'
@@ -31,8 +33,14 @@ export interface Lane {
   listen(where: ListenPlace): Promise<{ url: string; port: number }>
   /** What undelivered segments hold, and what turned out dead since the start. */
   backlog(): { segments: number; payloads: number; dead: number }
+  state(): Promise<State>
   /** Refuses what comes, delivers what is there for up to `graceMs`, and ends. What is left waits for the next start. */
   stop(graceMs: number): Promise<void>
+}
+
+/** A function that takes payloads in place of a destination, and how. */
+export interface LaneHandler extends HandlerOptions {
+  handler: Handler<never>
 }
 
 /** Where a lane listens. */
@@ -71,6 +79,7 @@ export async function startLane(
   platform: Platform,
   observe: Observer,
   at: LanePlace & { node: string },
+  toHandler?: LaneHandler,
 ): Promise<Lane> {
   const { clock, files } = platform
   const place = checkOptions(options, env)
@@ -80,19 +89,24 @@ export async function startLane(
     workersMax: options.maxWorkers,
     putsMax: options.maxWorkers * PUTS_PER_WORKER,
   }
-  const threads = new DeliveryThreads(options.threads, start, clock, observe)
+  const deliveries = toHandler
+    ? new HandlerDeliveries(toHandler.handler, { ...toHandler, callsMax: options.maxWorkers }, platform, observe)
+    : new DeliveryThreads(options.threads, start, clock, observe)
   try {
     const drain = new DrainRate(clock)
     const storedWaiters = new StoredWaiters(options.ackStoredTimeoutMs, clock)
-    const destination = place.kind === 'directory' ? place.root : (options.to ?? '')
-    const kept = place.kind === 'directory' ? placeForLedger(place.root, options.data) : destination
+    const named = place.kind === 'directory' ? place.root : (options.to ?? '')
+    const destination = toHandler ? HANDLER : named
+    const kept = place.kind === 'directory' && !toHandler ? placeForLedger(place.root, options.data) : destination
     const pipelines = await Pipelines.start(
       platform,
       { ...options, ...at, noteWindowMs: options.idempotencyWindowMs, destination: kept },
-      (segment) => threads.deliver(segment),
+      (segment) => deliveries.deliver(segment),
       observe,
-      (lane, { number, payloads, bytes }, outcome) => {
+      (lane, segment, outcome) => {
+        const { number, payloads, bytes } = segment
         drain.add(payloads, bytes)
+        deliveries.over(segment)
         if (lane === at.lane) storedWaiters.over(number, (place) => objectsAt(outcome, place))
       },
     )
@@ -103,20 +117,23 @@ export async function startLane(
     const { idempotencyWindowMs: windowMs, idempotencyKeysMax: keysMax } = options
     const idempotency = new Idempotency({ windowMs, keysMax }, clock)
     const notReady = (): Refusal | undefined => {
-      const reason = threads.parked
+      const reason = deliveries.parked
       return admission.status() ?? (reason === undefined ? undefined : { code: 'destination_parked', detail: reason })
     }
     const inspection: Inspection = {
       receipt: async (receipt) => receiptAnswer(receipt, await pipelines.whereIs(receipt)),
       state: async () => {
         const { segments } = pipelines.backlog()
-        return { balance: pipelines.balance(), puts: threads.puts, refusal: notReady(), destination, segments }
+        const { puts, calls } = deliveries
+        const state = { balance: pipelines.balance(), puts, refusal: notReady(), destination, segments }
+        return calls ? { ...state, calls } : state
       },
     }
     let listener: Listener | undefined
     return {
       destination,
       backlog: () => pipelines.backlog(),
+      state: () => inspection.state(),
       async listen(where) {
         const { lane, lanes } = at
         const notes = await pipelines.notes(files, options.data, clock.nowMs() - windowMs)
@@ -141,7 +158,7 @@ export async function startLane(
         admission.stop()
         await pipelines.drain(graceMs)
         storedWaiters.close()
-        await threads.stop()
+        await deliveries.stop()
         await pipelines.closeLedgers()
         await listener?.close()
         deadlines.close()
@@ -149,7 +166,7 @@ export async function startLane(
       },
     }
   } catch (error) {
-    await threads.stop()
+    await deliveries.stop()
     // What the disk says of files in the data directory; anything else is a bug and stays one.
     const { code, path = options.data, message } = error as NodeJS.ErrnoException
     if (error instanceof Fault || code === undefined) throw error

@@ -171,11 +171,11 @@ function outcomeOf(
   delivered: Extract<Delivered, { kind: 'stored' }>,
   { lane, destination }: PipelineOptions,
 ): SegmentOutcome {
-  const { format, objects, letters } = delivered
+  const { format, objects, letters, read } = delivered
   const stored = { payloads: delivered.payloads, bytes: delivered.bytes }
   const dead = { payloads: payloads - stored.payloads, bytes: recordBytes - stored.bytes }
   const outcome = { lane, segment: number, tag, destination, records, stored, dead, letters, objects }
-  return format === 'lines' ? outcome : { ...outcome, format }
+  return format === 'lines' ? outcome : { ...outcome, format, ...(read && { read }) }
 }
 
 /**

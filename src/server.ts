@@ -1,8 +1,9 @@
 /** The server: one lane in this process, on a data directory that is locked; with more lanes see `supervisor.ts`. */
 
 import type { Options } from './config/options.ts'
+import type { State } from './intake/inspect.ts'
 import { openDataDirectory } from './journal/data-directory.ts'
-import { checkOptions, startLane } from './lane.ts'
+import { checkOptions, type LaneHandler, startLane } from './lane.ts'
 import type { Observer } from './observe/events.ts'
 import { lockFile } from './platform/lock.ts'
 import type { Platform } from './platform/platform.ts'
@@ -29,24 +30,34 @@ export interface Server {
   stop(graceMs: number): Promise<void>
 }
 
-/** Starts everything, or throws a `Fault` with nothing left running. */
+/** A server in this process. */
+export interface OwnServer extends Server {
+  port: number
+  state(): Promise<State>
+}
+
+/** Starts everything, or throws a `Fault` with nothing left running. With `toHandler` a function takes the payloads. */
 export async function startServer(
   options: Options,
   env: Readonly<Record<string, string | undefined>>,
   platform: Platform,
   observe: Observer,
-): Promise<Server> {
+  toHandler?: LaneHandler,
+): Promise<OwnServer> {
   checkOptions(options, env)
   const directory = await openDataDirectory(platform, lockFile, options.data, () => observe({ kind: 'lanes-awaited' }))
   try {
-    const lane = await startLane(options, env, platform, observe, { lane: 0, lanes: 1, node: directory.node })
+    const at = { lane: 0, lanes: 1, node: directory.node }
+    const lane = await startLane(options, env, platform, observe, at, toHandler)
     try {
-      const { url } = await lane.listen({ port: options.port, isFirst: true, socketDirectory: options.data })
+      const { url, port } = await lane.listen({ port: options.port, isFirst: true, socketDirectory: options.data })
       const { destination } = lane
       return {
         url,
+        port,
         destination,
         processes: [],
+        state: () => lane.state(),
         backlog: () => lane.backlog(),
         async stop(graceMs) {
           await lane.stop(graceMs)

@@ -1,6 +1,7 @@
 /** `millrace where`: where the payloads of a receipt are, as far as the data directory tells. */
 
 import type { Command } from '../config/load-command.ts'
+import { HANDLER } from '../delivery/handler.ts'
 import { type ObjectLines, type PayloadNames, type Whereabouts, whereIs } from '../delivery/whereabouts.ts'
 import { parseReceipt } from '../journal/name.ts'
 import { FoundData } from './data.ts'
@@ -50,10 +51,12 @@ function inWords(receipt: string, found: Whereabouts, since: Since): string {
   if (found.state === 'pending') return `${receipt} is pending: durable in the journal, on its way to the destination\n`
   if (found.state === 'dead') {
     const after = since.replayed_as ? `\n  replayed as ${since.replayed_as}` : since.dropped ? '\n  dropped since' : ''
-    return `${receipt} is dead: ${found.reason}\n  died at     ${found.died_at}${after}\n`
+    const some = found.indexes ? `\n  payloads    ${found.indexes.join(', ')} (the others are stored)` : ''
+    return `${receipt} is dead: ${found.reason}${some}\n  died at     ${found.died_at}${after}\n`
   }
   const objects = found.objects.map(objectInWords).join('')
-  const what = found.objects.length === 0 ? '\n  it held no payloads, so that no object has lines of it' : ''
+  const why = found.destination === HANDLER ? 'a function has taken it' : 'it held no payloads'
+  const what = found.objects.length === 0 ? `\n  ${why}, so that no object has lines of it` : ''
   return `${receipt} is stored
   stored at   ${found.stored_at}
   in          ${found.destination}${what}

@@ -1,4 +1,4 @@
-/** Records that can never be encoded: set aside in `dead/`, one file each: a line of JSON about it, then its raw body. */
+/** Records that can never be stored: set aside in `dead/`, one file each: a line of JSON about it, then its raw body. */
 
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
@@ -17,9 +17,20 @@ export interface DeadLine {
   died_at: string
   attempts: number
   reason: string
+  /** Which of a record's payloads these are, where it isn't all of them. */
+  indexes?: number[]
   /** The body's length and its SHA-256 in hexadecimal; the first program's files have neither. */
   bytes?: number
   sha256?: string
+}
+
+/** Why and when. */
+export interface Death {
+  reason: string
+  /** 1 when nothing is said: encoding depends on the record alone, what failed once fails always. */
+  attempts?: number
+  /** Of a record that lives on: which of its payloads have died, the only ones that the buried record holds. */
+  indexes?: number[]
 }
 
 /** The directory beside a lane's segments. */
@@ -33,7 +44,7 @@ export async function bury(
   segmentPath: string,
   receipt: string,
   record: StoredRecord,
-  reason: string,
+  { reason, attempts = 1, indexes }: Death,
   diedAtMs: number,
 ): Promise<void> {
   const directory = join(dirname(segmentPath), DEAD_DIRECTORY)
@@ -45,9 +56,9 @@ export async function bury(
     source: record.source,
     received_at: new Date(record.receivedAtMs).toISOString(),
     died_at: new Date(diedAtMs).toISOString(),
-    // Encoding depends on the record alone: what failed once fails always.
-    attempts: 1,
+    attempts,
     reason,
+    ...(indexes && { indexes }),
     bytes: record.body.length,
     sha256: sha256Of(record.body),
   }

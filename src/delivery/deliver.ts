@@ -1,20 +1,18 @@
 /** Delivers one sealed segment: reads its records, encodes them as objects, and puts each until it is stored. */
 
-import { dirname } from 'node:path'
 import type { Destination, OutgoingObject } from '../destination/destination.ts'
 import type { Compression, ObjectFormat, SegmentHeader } from '../journal/layout.ts'
 import { parseSegmentPath, receiptPrefix } from '../journal/name.ts'
 import { readHeader, readPieces } from '../journal/reader.ts'
 import { readRecord, readRecords, recordBytes, type StoredRecord } from '../journal/record.ts'
-import { setAside } from '../journal/recovery.ts'
 import type { Observer } from '../observe/events.ts'
-import type { DeadLetter, LedgerObject } from '../observe/ledger-entry.ts'
+import type { DeadLetter, LedgerObject, SegmentOutcome } from '../observe/ledger-entry.ts'
 import type { OpenFile } from '../platform/files.ts'
 import type { Garbage } from '../platform/garbage.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ChunkPool } from './chunk-pool.ts'
 import type { Compressor } from './compressor.ts'
-import { bury } from './dead-letter.ts'
+import { Letters } from './letters.ts'
 import type { Lines } from './lines.ts'
 import { objectName } from './object-name.ts'
 import { OpenObject } from './open-object.ts'
@@ -58,13 +56,14 @@ export interface DeliveryContext {
 export type Delivered =
   | {
       kind: 'stored'
-      format: ObjectFormat
+      format: ObjectFormat | 'handled'
       objects: LedgerObject[]
       /** In those objects. */
       payloads: number
       /** Of records in those objects. */
       bytes: number
       letters: DeadLetter[]
+      read?: SegmentOutcome['read']
     }
   | { kind: 'stopped' }
 
@@ -92,7 +91,7 @@ class Delivery {
   /** By source and hour. A segment of a few seconds has one, or two around a full hour, for each source. */
   readonly #open = new Map<string, OpenObject>()
   readonly #stored: LedgerObject[] = []
-  readonly #letters: DeadLetter[] = []
+  readonly #letters: Letters
   #payloads = 0
   #bytes = 0
   /**
@@ -106,6 +105,7 @@ class Delivery {
     this.#path = path
     this.#file = file
     this.#context = context
+    this.#letters = new Letters(path, context.platform, context.observe)
     this.#onTrouble = onTrouble
   }
 
@@ -114,14 +114,14 @@ class Delivery {
     try {
       const header = await readHeader(this.#file, this.#path)
       // Recovery has refused newer versions, so that this header is damaged or another's: the whole file is set aside.
-      if (header.kind === 'misplaced') this.#lost(`its header is that of ${header.of}`)
-      if (header.kind !== 'header') await this.#setAside(0, await this.#file.size())
+      if (header.kind === 'misplaced') this.#letters.lost(`its header is that of ${header.of}`)
+      if (header.kind !== 'header') await this.#letters.setAside(this.#file, 0, await this.#file.size())
       else if (!(await this.#deliverPieces(header.header))) return { kind: 'stopped' }
       const format = header.kind === 'header' ? header.header.format : 'lines'
       const own = this.#payloadObjects
       const objects = own?.list() ?? this.#stored
       const payloads = own?.payloads ?? this.#payloads
-      return { kind: 'stored', format, objects, payloads, bytes: this.#bytes, letters: this.#letters }
+      return { kind: 'stored', format, objects, payloads, bytes: this.#bytes, letters: this.#letters.list }
     } finally {
       this.#payloadObjects?.abandon()
       this.#leaveTurn()
@@ -132,8 +132,8 @@ class Delivery {
     this.#context.lines.begin(receiptPrefix(header))
     if (header.format === 'payload') this.#payloadObjects = new PayloadObjects(header, this.#patience(header))
     for await (const piece of readPieces(this.#file, parseSegmentPath(this.#path)?.state ?? 'open')) {
-      if (piece.kind === 'lost') this.#lost(piece.reason)
-      else if (piece.kind !== 'frame') await this.#setAside(piece.offset, piece.bytes)
+      if (piece.kind === 'lost') this.#letters.lost(piece.reason)
+      else if (piece.kind !== 'frame') await this.#letters.setAside(this.#file, piece.offset, piece.bytes)
       else if (piece.header.kind === 'records') {
         const { firstRecord } = piece.header
         const isDone = this.#payloadObjects
@@ -190,7 +190,7 @@ class Delivery {
           lines.load(frame, position, place, 0)
         } else {
           const reason = lines.misfit(record) ?? 'its lines can not be made'
-          await this.#bury(receiptPrefix(header) + place, place, record, reason)
+          await this.#letters.bury(receiptPrefix(header) + place, place, record, { reason })
           lines.load(frame, position + recordBytes(record), place + 1, 0)
         }
         group = undefined
@@ -210,7 +210,7 @@ class Delivery {
     for (const record of readRecords(frame)) {
       const misfit = lines.misfit(record)
       if (misfit !== undefined) {
-        await this.#bury(receiptPrefix(header) + place, place, record, misfit)
+        await this.#letters.bury(receiptPrefix(header) + place, place, record, { reason: misfit })
       } else {
         this.#bytes += recordBytes(record)
         if (!(await objects.add(place, record, lines))) return false
@@ -218,14 +218,6 @@ class Delivery {
       place += 1
     }
     return true
-  }
-
-  /** Sets a record aside that can't be encoded now or ever. */
-  async #bury(receipt: string, place: number, record: StoredRecord, reason: string): Promise<void> {
-    const { platform, observe } = this.#context
-    await bury(platform.files, this.#path, receipt, record, reason, platform.clock.nowMs())
-    this.#letters.push({ place, payloads: record.payloads, bytes: recordBytes(record), reason })
-    observe({ kind: 'dead-letter', receipt, payloads: record.payloads, reason })
   }
 
   #openObject(header: SegmentHeader, { first, key }: { first: StoredRecord; key: string }): OpenObject {
@@ -280,19 +272,6 @@ class Delivery {
   #patience({ format }: SegmentHeader) {
     const { clock, random } = this.#context.platform
     return { ...this.#context, clock, random, format, limit: this.#context.limits[format], onTrouble: this.#onTrouble }
-  }
-
-  /** Nothing can be set aside of frames that are gone; the ledger finds what they held missing as well. */
-  #lost(reason: string): void {
-    this.#letters.push({ place: undefined, payloads: 0, bytes: 0, reason })
-    this.#context.observe({ kind: 'journal-lost', path: this.#path, reason })
-  }
-
-  async #setAside(offset: number, bytes: number): Promise<void> {
-    // What it held can't be told; the ledger finds it missing from what the segment was sealed with.
-    this.#letters.push({ place: undefined, payloads: 0, bytes, reason: `${bytes} damaged bytes at ${offset}` })
-    const stretch = { path: this.#path, number: parseSegmentPath(this.#path)?.number ?? 0, offset, bytes }
-    await setAside(this.#context.platform.files, dirname(this.#path), this.#file, stretch, this.#context.observe)
   }
 }
 

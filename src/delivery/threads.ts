@@ -60,6 +60,9 @@ export class DeliveryThreads {
     return undefined
   }
 
+  /** Nobody is called. */
+  readonly calls = undefined
+
   /** The puts of all threads. */
   get puts(): PutsByFormat {
     const living = this.#threads.filter(({ dead }) => !dead)
@@ -81,6 +84,9 @@ export class DeliveryThreads {
       }
     }
   }
+
+  /** What became of a segment is in the ledger: threads know no more of it. */
+  over(_segment: SealedSegment): void {}
 
   /** Ends the threads at once, whatever they are doing. */
   async stop(): Promise<void> {

@@ -3,6 +3,7 @@
 import { parseReceipt, type ReceiptParts } from '../journal/name.ts'
 import type { LedgerEntry, LedgerObject, SegmentOutcome } from '../observe/ledger-entry.ts'
 import { findLines, type LineRange } from './line-runs.ts'
+import { isWithin } from './ranges.ts'
 
 /** An object that holds lines of a record. */
 export interface ObjectLines {
@@ -24,10 +25,10 @@ export interface PayloadNames {
 export type Whereabouts =
   /** Durable in the journal, on its way. */
   | { state: 'pending' }
-  /** Without objects when the record held no payload. */
+  /** Without objects when the record held no payload, or a function has taken them. */
   | { state: 'stored'; stored_at: string; destination: string; objects: (ObjectLines | PayloadNames)[] }
-  /** It will never be stored. */
-  | { state: 'dead'; died_at: string; reason: string }
+  /** It will never be stored; or, where there are indexes, those of its payloads, and the others are. */
+  | { state: 'dead'; died_at: string; reason: string; indexes?: number[] }
 
 /** Who is asked. */
 export interface WhereaboutsSources {
@@ -45,10 +46,14 @@ export async function whereIs(receipt: string, sources: WhereaboutsSources): Pro
   if (!entry || parts.place >= entry.records) return undefined
   const { at, destination, letters } = entry
   const letter = letters.find(({ place }) => place === parts.place)
-  if (letter) return { state: 'dead', died_at: at, reason: letter.reason }
+  if (letter) {
+    const { reason, indexes } = letter
+    return { state: 'dead', died_at: at, reason, ...(indexes && { indexes }) }
+  }
   const objects = objectsOf(entry, parts.place)
   const damage = letters.find(({ place }) => place === undefined)
-  if (objects.length === 0 && damage) return { state: 'dead', died_at: at, reason: damage.reason }
+  const isThere = objects.length > 0 || isWithin(entry.read ?? [], parts.place)
+  if (damage && !isThere) return { state: 'dead', died_at: at, reason: damage.reason }
   return { state: 'stored', stored_at: at, destination, objects }
 }
 

@@ -15,6 +15,8 @@ export interface State {
   balance: Balance
   /** By what an object holds. */
   puts: Readonly<Record<'lines' | 'payload', Puts>>
+  /** Of a function that takes payloads, where there is one. */
+  calls?: Calls
   /** Why a load balancer should send nothing here; undefined when ready. */
   refusal: Refusal | undefined
   destination: string
@@ -37,6 +39,13 @@ export interface Puts {
   inFlight: number
   limit: number
   throttled: number
+}
+
+/** Calls of a function: under way, how many of those have failed before, and how many attempts followed a failure. */
+export interface Calls {
+  running: number
+  failing: number
+  retried: number
 }
 
 /** Who knows. */
@@ -65,24 +74,46 @@ export function readyResponse({ refusal }: State): Response {
   return refusal ? problemResponse(refusal) : Response.json({ status: 'ready' })
 }
 
+/** Whether a load balancer should send anything here, and why not. */
+interface Readiness {
+  ready: boolean
+  code?: string
+  detail?: string
+}
+
+/** How things stand, for whoever asks. */
+export interface Status extends Balance, Readiness {
+  destination: string
+  segments: number
+  calls?: Calls
+  lanes?: object[]
+}
+
 /** `GET /status`. */
 export function statusResponse(state: State): Response {
-  const { destination, segments, lanes } = state
+  return Response.json(statusOf(state))
+}
+
+/** What that says. */
+export function statusOf(state: State): Status {
+  const { destination, segments, lanes, calls } = state
   const each = lanes?.map(({ lane, state, reason }) =>
     state ? { lane, ...state.balance, ...readiness(state), segments: state.segments } : { lane, ready: false, reason },
   )
-  return Response.json({ ...state.balance, ...readiness(state), destination, segments, ...(each && { lanes: each }) })
+  const own = { ...state.balance, ...readiness(state), destination, segments }
+  return { ...own, ...(calls && { calls }), ...(each && { lanes: each }) }
 }
 
-function readiness({ refusal }: State): object {
+function readiness({ refusal }: State): Readiness {
   return refusal ? { ready: false, code: refusal.code, detail: refusal.detail } : { ready: true }
 }
 
 /** `GET /metrics`: the balance, and how puts fare, as Prometheus text. */
-export function metricsResponse({ balance, puts, lanes = [] }: State): Response {
+export function metricsResponse({ balance, puts, calls, lanes = [] }: State): Response {
   const lines: string[] = []
   // A sum without a lane that doesn't answer would look like counters that were reset: no sample is a gap.
   if (lanes.every(({ state }) => state !== undefined)) lines.push(...balanceLines(balance), ...putLines(puts))
+  if (calls) lines.push(...callLines(calls))
   lines.push(...laneLines(lanes))
   return new Response(`${lines.join('\n')}\n`, { headers: { 'content-type': 'text/plain; version=0.0.4' } })
 }
@@ -108,6 +139,17 @@ function putLines(puts: State['puts']): string[] {
     `# TYPE ${name} ${type}`,
     ...(['lines', 'payload'] as const).map((format) => `${name}{format="${format}"} ${puts[format][field]}`),
   ])
+}
+
+function callLines({ running, failing, retried }: Calls): string[] {
+  return [
+    '# TYPE millrace_calls_running gauge',
+    `millrace_calls_running ${running}`,
+    '# TYPE millrace_calls_failing gauge',
+    `millrace_calls_failing ${failing}`,
+    '# TYPE millrace_calls_retried_total counter',
+    `millrace_calls_retried_total ${retried}`,
+  ]
 }
 
 function laneLines(lanes: readonly LaneState[]): string[] {

@@ -6,6 +6,9 @@ import type { SegmentHeader } from './layout.ts'
 /** A segment file's state, which is its name's ending. */
 export type SegmentState = 'open' | 'sealed'
 
+/** The directory beside the segments that says how far a function has come with each. */
+export const HANDLED = 'handled'
+
 /** The path of a segment file in its lane's directory. */
 export function segmentPath(laneDirectory: string, number: number, state: SegmentState): string {
   return join(laneDirectory, `${segmentDigits(number)}.${state}`)

@@ -6,7 +6,7 @@ import type { Observer } from '../observe/events.ts'
 import type { Files, OpenFile } from '../platform/files.ts'
 import type { RememberedNote, SealedSegment } from './journal.ts'
 import { decodeSeal, encodeSeal, HEADER_BYTES, LAYOUT_VERSION, SEAL_BYTES, type SealTotals } from './layout.ts'
-import { parseSegmentName, receiptPrefix } from './name.ts'
+import { HANDLED, parseSegmentName, receiptPrefix } from './name.ts'
 import { isNotesName, writeNotes } from './notes.ts'
 import { readHeader, readPieces, type SegmentPiece } from './reader.ts'
 import { noteOf, readRecords } from './record.ts'
@@ -25,6 +25,8 @@ const EMPTY = { ...NOTHING, bytes: EMPTY_BYTES, isEmpty: true } as const
 
 /** The directory beside the segments that damaged bytes are copied to. */
 export const CORRUPT = 'corrupt'
+/** The directories beside the segments. */
+const BESIDE = [CORRUPT, 'dead', HANDLED]
 
 /** Brings a lane's directory in order. Throws `Fault('journal_newer')` before changing anything when a file is newer. */
 export async function recover(files: Files, directory: string, observe: Observer): Promise<Recovered> {
@@ -34,7 +36,7 @@ export async function recover(files: Files, directory: string, observe: Observer
     const parsed = parseSegmentName(name)
     const path = join(directory, name)
     if (parsed) found.push({ ...parsed, path })
-    else if (name !== CORRUPT && name !== 'dead' && !isNotesName(name)) observe({ kind: 'journal-foreign-file', path })
+    else if (!BESIDE.includes(name) && !isNotesName(name)) observe({ kind: 'journal-foreign-file', path })
   }
   for (const { path } of found) await refuseNewer(files, path)
   for (const { path, number, state } of found) {

@@ -36,6 +36,8 @@ export interface DeadLetter {
   payloads: number
   bytes: number
   reason: string
+  /** Of a record whose other payloads live: which of them are dead. */
+  indexes?: number[]
 }
 
 /** What became of one segment. */
@@ -48,9 +50,11 @@ export interface SegmentOutcome {
   stored: Amount
   dead: Amount
   letters: DeadLetter[]
-  /** What its objects hold, where that isn't lines. */
-  format?: 'payload'
+  /** What its objects hold, where that isn't lines; `handled` where a function took the payloads, and there are none. */
+  format?: 'payload' | 'handled'
   objects: LedgerObject[]
+  /** Of a segment that was damaged and `handled`: the places of records that could be read, from one and how many. */
+  read?: [place: number, records: number][]
 }
 
 /** A line of the ledger. */
