@@ -131,10 +131,8 @@ export class HandlerCalls {
 
 /** Rejects when the signal aborts. */
 function cutBy(signal: AbortSignal): Promise<never> {
-  const cut = new Promise<never>((_, reject) => {
+  return new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     if (signal.aborted) reject(signal.reason)
   })
-  cut.catch(() => {})
-  return cut
 }

@@ -132,7 +132,7 @@ export class Progress {
         const news = [...fresh.map(verdictLine), this.#state()]
         await this.#file.append(news, () => this.#all())
       } catch (error) {
-        this.#unwritten = [...fresh, ...this.#unwritten]
+        // The next file says everything.
         this.#isDirty = true
         this.#observe({ kind: 'delivery-crash', reason: `keeping what a function has taken: ${error}` })
         await this.#platform.clock.sleep(AGAIN_PAUSE_MS, this.#signal)

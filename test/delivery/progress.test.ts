@@ -96,6 +96,50 @@ describe('after a kill', () => {
     expect(next.platform.files.get(`${LANE}/dead/${HEADER.node}-0-1-${HEADER.tag}-1.dead`)).toBeDefined()
   })
 
+  test.each([
+    { batch: 'record', frames: [singles(8)], nameOf: (payload: number) => `${payload}.0` },
+    { batch: 'payload', frames: [[array(0, 8)]], nameOf: (payload: number) => `0.${payload}` },
+  ] as const)(
+    'a file that was cut or damaged anywhere, batch $batch: what it no longer says is given again, and nothing counts as taken that was not',
+    async ({ batch, frames, nameOf }) => {
+      const bench = new HandlerBench(filesWith([{ frames }]), { callsMax: 1, batch })
+      bench.answer = (made) => {
+        if (made.payloads[0] === 6) return
+        if (Number(made.payloads[0]) % 2 === 0) made.take()
+        else made.fail(new DeadLetter('never'))
+      }
+      await bench.deliver()
+      await bench.platform.clock.advance(PROGRESS_EVERY_MS)
+      bench.answer = (made) => made.fail(new DeadLetter('never'))
+      bench.open[0]?.take()
+      await bench.platform.clock.advance(PROGRESS_EVERY_MS)
+      const [path = ''] = handledIn(bench.platform.files)
+      const whole = Buffer.from(bench.platform.files.get(path) ?? '')
+      const fewest = new Set<number>()
+      for (let at = 0; at <= whole.length; at += 3) {
+        const flipped = Buffer.from(whole)
+        flipped[at] = (flipped[at] ?? 0) ^ 1
+        for (const bytes of [whole.subarray(0, at), flipped]) {
+          const files = filesWith([{ frames }])
+          files.put(path, bytes)
+          const next = new HandlerBench(files, { batch })
+          next.answer = (made) => made.take()
+          const { outcome } = await next.deliver()
+          const delivered = outcome()
+          if (delivered?.kind !== 'stored') throw new Error('it is not over')
+          const dead = delivered.letters.flatMap(({ place, indexes }) => indexes ?? place ?? [])
+          const forgotten = [1, 3, 5, 7].filter(
+            (payload) => !next.names.includes(nameOf(payload)) && !dead.includes(payload),
+          )
+          expect([at, forgotten, delivered.payloads + dead.length]).toEqual([at, [], 8])
+          fewest.add(next.made.length)
+        }
+      }
+      expect(Math.min(...fewest)).toBeLessThan(3)
+      expect(Math.max(...fewest)).toBe(8)
+    },
+  )
+
   test('a line that can’t be read ends what is believed', async () => {
     const bench = new HandlerBench(filesWith([{ frames: [singles(9)] }]), { callsMax: 1 })
     bench.answer = (made) => (made.name === '4.0' ? undefined : made.take())
