@@ -1,7 +1,7 @@
 /** One lane: its pipelines, their delivery threads and the intake before them, built in flow order and stopped in order. */
 
 import type { Options } from './config/options.ts'
-import { HANDLER, type Handler } from './delivery/handler.ts'
+import { HANDLER } from './delivery/handler.ts'
 import { DeliveryThreads } from './delivery/threads.ts'
 import { HandlerDeliveries, type HandlerOptions } from './delivery/to-handler.ts'
 import { objectsOf } from './delivery/whereabouts.ts'
@@ -14,6 +14,7 @@ import { type Inspection, receiptAnswer, type State, storedIn } from './intake/i
 import type { Listener } from './intake/listener.ts'
 import type { Refusal } from './intake/problem.ts'
 import { StoredWaiters } from './intake/stored-waiters.ts'
+import { parseSegmentPath } from './journal/name.ts'
 import { type ContextOf, listenAsLane } from './lanes/listeners.ts'
 import type { LanePlace } from './lanes/overview.ts'
 import { Fault } from './observe/errors.ts'
@@ -36,11 +37,6 @@ export interface Lane {
   state(): Promise<State>
   /** Refuses what comes, delivers what is there for up to `graceMs`, and ends. What is left waits for the next start. */
   stop(graceMs: number): Promise<void>
-}
-
-/** A function that takes payloads in place of a destination, and how. */
-export interface LaneHandler extends HandlerOptions {
-  handler: Handler<never>
 }
 
 /** Where a lane listens. */
@@ -79,7 +75,7 @@ export async function startLane(
   platform: Platform,
   observe: Observer,
   at: LanePlace & { node: string },
-  toHandler?: LaneHandler,
+  toHandler?: HandlerOptions,
 ): Promise<Lane> {
   const { clock, files } = platform
   const place = checkOptions(options, env)
@@ -89,12 +85,16 @@ export async function startLane(
     workersMax: options.maxWorkers,
     putsMax: options.maxWorkers * PUTS_PER_WORKER,
   }
+  const storedWaiters = new StoredWaiters(options.ackStoredTimeoutMs, clock)
+  const onTaken = (path: string, place: number) => {
+    const { lane, number = 0 } = parseSegmentPath(path) ?? {}
+    if (lane === at.lane) storedWaiters.early(number, place)
+  }
   const deliveries = toHandler
-    ? new HandlerDeliveries(toHandler.handler, { ...toHandler, callsMax: options.maxWorkers }, platform, observe)
+    ? new HandlerDeliveries(toHandler, options.maxWorkers, platform, observe, onTaken)
     : new DeliveryThreads(options.threads, start, clock, observe)
   try {
     const drain = new DrainRate(clock)
-    const storedWaiters = new StoredWaiters(options.ackStoredTimeoutMs, clock)
     const named = place.kind === 'directory' ? place.root : (options.to ?? '')
     const destination = toHandler ? HANDLER : named
     const kept = place.kind === 'directory' && !toHandler ? placeForLedger(place.root, options.data) : destination

@@ -3,8 +3,8 @@
 import { type GivenOptions, loadGiven } from './config/load-given.ts'
 import type { Options } from './config/options.ts'
 import type { Batch, Handler } from './delivery/handler.ts'
+import type { HandlerOptions } from './delivery/to-handler.ts'
 import { type Status, statusOf } from './intake/inspect.ts'
-import type { LaneHandler } from './lane.ts'
 import { Fault } from './observe/errors.ts'
 import { createLog } from './observe/log.ts'
 import { systemPlatform } from './platform/platform.ts'
@@ -93,7 +93,7 @@ export async function millrace(given: HandlerServerOptions<never> | PlaceServerO
 
 interface Read {
   options: Options
-  toHandler: LaneHandler | undefined
+  toHandler: HandlerOptions | undefined
   print: (line: string) => void
 }
 
@@ -109,7 +109,7 @@ function isWithHandler(given: HandlerServerOptions<never> | PlaceServerOptions):
   return typeof given.to === 'function'
 }
 
-function readHandler(given: HandlerServerOptions<never>): { options: Options; toHandler: LaneHandler } {
+function readHandler(given: HandlerServerOptions<never>): { options: Options; toHandler: HandlerOptions } {
   const { to: handler, batch = 'record', raw = false, timeoutMs = TIMEOUT_MS.usual, log: _log, ...rest } = given
   const messages: string[] = []
   for (const name of OF_OBJECTS) {

@@ -1,9 +1,10 @@
 /** The server: one lane in this process, on a data directory that is locked; with more lanes see `supervisor.ts`. */
 
 import type { Options } from './config/options.ts'
+import type { HandlerOptions } from './delivery/to-handler.ts'
 import type { State } from './intake/inspect.ts'
 import { openDataDirectory } from './journal/data-directory.ts'
-import { checkOptions, type LaneHandler, startLane } from './lane.ts'
+import { checkOptions, startLane } from './lane.ts'
 import type { Observer } from './observe/events.ts'
 import { lockFile } from './platform/lock.ts'
 import type { Platform } from './platform/platform.ts'
@@ -42,7 +43,7 @@ export async function startServer(
   env: Readonly<Record<string, string | undefined>>,
   platform: Platform,
   observe: Observer,
-  toHandler?: LaneHandler,
+  toHandler?: HandlerOptions,
 ): Promise<OwnServer> {
   checkOptions(options, env)
   const directory = await openDataDirectory(platform, lockFile, options.data, () => observe({ kind: 'lanes-awaited' }))

@@ -32,6 +32,8 @@ export interface HandlerDeliveryContext {
   lines: Lines
   /** The bytes of records in hand. */
   bodies: Budget
+  /** Hears of every record that was taken, all of it. */
+  onTaken: (segmentPath: string, place: number) => void
   observe: Observer
   signal: AbortSignal
 }
@@ -170,8 +172,10 @@ export class HandlerDelivery {
 
   /** All calls of a record have ended. Never rejects. */
   async #end(held: HeldRecord): Promise<void> {
-    if (this.#progress.verdictsOn(held.place).length === 0) this.#count(held.payloads, held.bytes)
+    const isTaken = this.#progress.verdictsOn(held.place).length === 0
+    if (isTaken) this.#count(held.payloads, held.bytes)
     else if (!(await this.#bury(held))) return this.#release(held)
+    if (isTaken) this.#context.onTaken(this.#path, held.place)
     this.#progress.end(held.place)
     this.#release(held)
   }

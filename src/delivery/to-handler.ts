@@ -19,8 +19,9 @@ export const HELD_BYTES_MAX = 64 * 1024 * 1024
 /** The pause before a segment whose disk failed it is read again. */
 const CRASH_PAUSE_MS = 1000
 
-/** What deliveries to a function are told. */
+/** A function that takes payloads in place of a destination, and how. */
 export interface HandlerOptions {
+  handler: Handler<never>
   batch: Batch
   raw: boolean
   /** The longest an attempt may take. */
@@ -40,13 +41,14 @@ export class HandlerDeliveries {
   readonly #left = new Map<string, Promise<Map<string, number[]>>>()
 
   constructor(
-    handler: Handler<never>,
-    { callsMax, ...options }: HandlerOptions & { callsMax: number },
+    options: HandlerOptions,
+    callsMax: number,
     platform: Platform,
     observe: Observer,
+    onTaken: HandlerDeliveryContext['onTaken'],
   ) {
     this.#options = options
-    const { timeoutMs, raw } = options
+    const { handler, timeoutMs, raw } = options
     this.#context = {
       platform,
       calls: new HandlerCalls(handler as Handler<unknown>, { callsMax, timeoutMs }, platform, observe),
@@ -54,6 +56,7 @@ export class HandlerDeliveries {
       turn: new Turn(),
       lines: new Lines(),
       bodies: new Budget(HELD_BYTES_MAX),
+      onTaken,
       observe,
       signal: this.#stop.signal,
     }

@@ -58,6 +58,16 @@ export class StoredWaiters {
     }
   }
 
+  /** A record is where it goes, and no object holds it; others of its segment may take longer. */
+  early(segment: number, place: number): void {
+    for (const waiting of this.#bySegment.get(segment) ?? []) {
+      if (waiting.place !== place) continue
+      this.#forget(segment, waiting)
+      this.#deadlines.stop(waiting)
+      waiting.waiter.stored([])
+    }
+  }
+
   /** Nobody waits any longer. */
   close(): void {
     for (const segment of [...this.#bySegment.keys()]) this.over(segment, () => undefined)

@@ -33,15 +33,24 @@ export class HandlerBench {
   readonly events: Event[] = []
   readonly made: Made[] = []
   readonly deliveries: HandlerDeliveries
+  /** The places of records that were taken, all of them. */
+  readonly taken: number[] = []
   mostAtOnce = 0
   /** What becomes of a call at once; without it, calls wait for the test. */
   answer: ((made: Made) => void) | undefined
 
   constructor(files: MemoryFiles, options: Partial<HandlerOptions & { callsMax: number }> = {}, seed = 1) {
     this.platform = memoryPlatform(seed, files)
-    const all = { batch: 'record' as const, raw: false, timeoutMs: 60_000, callsMax: 4, ...options }
+    const { callsMax = 4, ...more } = options
     const handler = (payloads: unknown[], context: HandlerContext) => this.#call(payloads, context)
-    this.deliveries = new HandlerDeliveries(handler, all, this.platform, (event) => this.events.push(event))
+    const all = { handler, batch: 'record' as const, raw: false, timeoutMs: 60_000, ...more }
+    this.deliveries = new HandlerDeliveries(
+      all,
+      callsMax,
+      this.platform,
+      (event) => this.events.push(event),
+      (_path, place) => this.taken.push(place),
+    )
   }
 
   /** Begins to deliver, and lets happen what happens without the clock. */
