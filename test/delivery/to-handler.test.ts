@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test'
 import { DeadLetter } from '../../src/delivery/handler.ts'
 import { DEAF_CALLS_MAX } from '../../src/delivery/handler-calls.ts'
+import { whereIs } from '../../src/delivery/whereabouts.ts'
 import { HEADER, valueRecord } from '../journal/segment-files.ts'
 import { quiet } from '../memory-platform.ts'
 import { HandlerBench } from './handler-bench.ts'
@@ -275,4 +276,8 @@ test('what is damaged is set aside, the rest is given, and a receipt’s fate ca
       [5, 2],
     ],
   })
+  const entry = { ...delivered, at: '2026-11-21T01:30:20.000Z', destination: 'handler', records: 7 }
+  const sources = { node: HEADER.node, holds: () => false, find: async () => entry as never }
+  const states = [0, 1, 2, 4, 5, 6, 7].map(async (place) => (await whereIs(`${RECEIPT}-${place}`, sources))?.state)
+  expect(await Promise.all(states)).toEqual(['stored', 'stored', 'dead', 'dead', 'stored', 'stored', undefined])
 })

@@ -1,4 +1,4 @@
-/** What is published: packed as npm packs it, `millrace/dispatch` works on Node and Bun, has its types, and bundles for a browser. */
+/** What is published: packed as npm packs it, `millrace/dispatch` works on Node and Bun, has its types, and bundles for a browser; and `millrace` works on Bun. */
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
@@ -59,6 +59,38 @@ test('its types are there, and infer jobs and results; the examples keep to them
   const tsc = [process.execPath, join(ROOT, 'node_modules/typescript/bin/tsc')]
   expect(await output([...tsc, ...strict, ...options, ...files.map(({ name }) => name)])).toBe('')
 }, 30_000)
+
+test('the server from code works on Bun, and has its types: those of a function’s payloads are what it says', async () => {
+  const run = `import { millrace } from 'millrace'
+     const server = await millrace({ port: 0, data: 'data', to() {} })
+     console.log((await server.status()).ready)
+     await server.stop()`
+  writeFileSync(join(user, 'server.ts'), run)
+  expect(await output([process.execPath, 'server.ts'])).toBe('true')
+  const typed = `import { millrace, DeadLetter, Fault } from 'millrace'
+     export const running = millrace({ to: async (orders: { id: number }[], { receipt, signal }) => {
+       signal.throwIfAborted()
+       if (orders.some(({ id }) => id < 0)) throw new DeadLetter(receipt)
+     }, batch: 'payload' })
+     export const url: Promise<string> = running.then((server) => server.url)
+     export const plain = millrace({ to: 's3://bucket', lingerMs: 5000 })
+     export const code = (fault: Fault): 'data_locked' | undefined => fault.code === 'data_locked' ? fault.code : undefined
+     // @ts-expect-error
+     void millrace({ to: 's3://bucket', batch: 'payload' })
+     // @ts-expect-error
+     void millrace({ to() {}, lingerMs: '5s' })`
+  writeFileSync(join(user, 'typed-server.ts'), typed)
+  // Whoever is on Bun has its types.
+  const options = ['--module', 'nodenext', '--target', 'esnext', '--types', 'bun']
+  const tsc = [
+    process.execPath,
+    join(ROOT, 'node_modules/typescript/bin/tsc'),
+    '--typeRoots',
+    join(ROOT, 'node_modules/@types'),
+  ]
+  const strict = ['--strict', '--exactOptionalPropertyTypes', '--noEmit']
+  expect(await output([...tsc, ...strict, ...options, 'typed-server.ts'])).toBe('')
+}, 60_000)
 
 test('it bundles for a browser, where nothing of Node is imported', async () => {
   const entry = join(user, 'browser.js')
