@@ -1,4 +1,4 @@
-/** `millrace dead list|show|drop`: the records that could never be encoded, looked at and removed. */
+/** `millrace dead list|show|drop`: the records that can never be stored, looked at and removed. */
 
 import type { Command } from '../config/load-command.ts'
 import { FoundData } from './data.ts'

@@ -104,7 +104,7 @@ what is missing.`,
   deadList: {
     words: 'dead list',
     receipts: 'none',
-    what: 'Lists the dead records: those that could never be encoded.',
+    what: 'Lists the dead records: those that can never be stored.',
     more: 'Works while a server runs, as `show` and `drop` do.',
     options: ['data'],
     flags: [],

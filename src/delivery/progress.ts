@@ -68,11 +68,6 @@ export class Progress {
     return [...(this.#verdicts.get(place)?.values() ?? [])]
   }
 
-  /** The places of records of which nothing is left to do. */
-  get over(): readonly Range[] {
-    return this.#over.list()
-  }
-
   /** A payload was taken. */
   done(place: number, index: number): void {
     this.#markDone(place, index)
