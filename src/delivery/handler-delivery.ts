@@ -10,9 +10,8 @@ import type { Platform } from '../platform/platform.ts'
 import type { Death } from './dead-letter.ts'
 import type { Delivered } from './deliver.ts'
 import type { Call, HandlerCalls } from './handler-calls.ts'
-import { HeldRecord } from './held-record.ts'
+import { type HeldRecord, holdRecord } from './held-record.ts'
 import { Letters } from './letters.ts'
-import type { Lines } from './lines.ts'
 import type { Progress } from './progress.ts'
 import { Ranges } from './ranges.ts'
 import type { Budget, Turn } from './turn.ts'
@@ -28,8 +27,6 @@ export interface HandlerDeliveryContext {
   raw: boolean
   /** Whose turn it is to begin calls: in the order of the segments, and one file's memory is enough. */
   turn: Turn
-  /** Finds payloads in bodies, for whoever's turn it is. */
-  lines: Lines
   /** The bytes of records in hand. */
   bodies: Budget
   /** Hears of every record that was taken, all of it. */
@@ -110,21 +107,19 @@ export class HandlerDelivery {
 
   /** Begins the calls of a record that are left to do. */
   async #take(header: SegmentHeader, place: number, record: StoredRecord): Promise<void> {
-    const { lines, bodies } = this.#context
+    const { bodies } = this.#context
     const isOver = this.#progress.isOver(place)
     const verdicts = this.#progress.verdictsOn(place)
     if (record.payloads === 0 || (isOver && verdicts.length === 0))
       return this.#count(record.payloads, recordBytes(record))
-    const misfit = lines.misfit(record)
-    if (misfit !== undefined) {
-      return await this.#letters.bury(receiptPrefix(header) + place, place, record, { reason: misfit })
+    if (!isOver) await bodies.take(record.body.length)
+    const held = holdRecord(header, place, record)
+    if (typeof held === 'string') {
+      if (!isOver) bodies.give(record.body.length)
+      return await this.#letters.bury(receiptPrefix(header) + place, place, record, { reason: held })
     }
-    if (!isOver) {
-      await bodies.take(record.body.length)
-      this.#held += 1
-    }
-    const held = new HeldRecord(header, place, record, lines)
     if (isOver) return this.#countDead(held)
+    this.#held += 1
     await this.#call(held)
   }
 

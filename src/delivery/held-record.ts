@@ -6,9 +6,17 @@ import { recordBytes, type StoredRecord } from '../journal/record.ts'
 import { checkJson } from '../json/check.ts'
 import { type CollectionFacts, quickMembers } from '../json/quick-check.ts'
 import { memberName, stringEnd } from '../json/slice.ts'
-import type { Lines } from './lines.ts'
+import { Lines } from './lines.ts'
 
+/** Finds payloads in bodies; made when a function is first given something. */
+let lines: Lines | undefined
 const facts: CollectionFacts = { payloads: 0, versionAt: 0, tokenAt: 0, dataAt: 0 }
+
+/** Takes a record in hand; or tells why it can't be, which only damage or a bug can do. */
+export function holdRecord(header: SegmentHeader, place: number, record: StoredRecord): HeldRecord | string {
+  lines ??= new Lines()
+  return lines.misfit(record) ?? new HeldRecord(header, place, record, lines)
+}
 
 /** One record. */
 export class HeldRecord {

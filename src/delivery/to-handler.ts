@@ -8,7 +8,6 @@ import type { Delivered } from './deliver.ts'
 import type { Batch, Handler } from './handler.ts'
 import { type CallCounts, HandlerCalls } from './handler-calls.ts'
 import { HandlerDelivery, type HandlerDeliveryContext } from './handler-delivery.ts'
-import { Lines } from './lines.ts'
 import { Progress } from './progress.ts'
 import { leftProgress, ProgressFile, progressName } from './progress-file.ts'
 import { type PutsByFormat, sumOfPuts } from './put-gauges.ts'
@@ -54,7 +53,6 @@ export class HandlerDeliveries {
       calls: new HandlerCalls(handler as Handler<unknown>, { callsMax, timeoutMs }, platform, observe),
       raw,
       turn: new Turn(),
-      lines: new Lines(),
       bodies: new Budget(HELD_BYTES_MAX),
       onTaken,
       observe,

@@ -116,7 +116,7 @@ describe('after a kill', () => {
       const [path = ''] = handledIn(bench.platform.files)
       const whole = Buffer.from(bench.platform.files.get(path) ?? '')
       const fewest = new Set<number>()
-      for (let at = 0; at <= whole.length; at += 3) {
+      for (let at = 0; at <= whole.length; at += 5) {
         const flipped = Buffer.from(whole)
         flipped[at] = (flipped[at] ?? 0) ^ 1
         for (const bytes of [whole.subarray(0, at), flipped]) {

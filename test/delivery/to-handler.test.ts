@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test'
 import { DeadLetter } from '../../src/delivery/handler.ts'
 import { DEAF_CALLS_MAX } from '../../src/delivery/handler-calls.ts'
+import { HELD_BYTES_MAX } from '../../src/delivery/to-handler.ts'
 import { whereIs } from '../../src/delivery/whereabouts.ts'
 import { HEADER, valueRecord } from '../journal/segment-files.ts'
 import { quiet } from '../memory-platform.ts'
@@ -171,6 +172,29 @@ describe('calls at once', () => {
     expect(bench.made.map(({ payloads }) => payloads[0])).toEqual([...order, ...order])
     expect(both.map(({ outcome }) => outcome()?.kind)).toEqual(['stored', 'stored'])
   })
+})
+
+test('the bodies in hand have a bound: a record waits until there is room for it', async () => {
+  const long = valueRecord(`"${'x'.repeat(0.45 * HELD_BYTES_MAX)}"`)
+  const bench = new HandlerBench(filesWith([{ frames: [[long], [long], [long], singles(1)] }]), { raw: true })
+  const { outcome } = await bench.deliver()
+  expect(bench.names).toEqual(['0.0', '1.0'])
+  bench.made[1]?.take()
+  await quiet()
+  expect(bench.names).toEqual(['0.0', '1.0', '2.0', '3.0'])
+  for (const made of bench.open) made.take()
+  await quiet()
+  expect(outcome()).toMatchObject({ kind: 'stored', payloads: 4 })
+})
+
+test('a record that isn’t what intake saw is buried, and not given', async () => {
+  const miscounted = valueRecord('[1,2]', { kind: 'array', payloads: 99 })
+  const bench = new HandlerBench(filesWith([{ frames: [[...singles(1), miscounted, ...singles(1)]] }]))
+  bench.answer = (made) => made.take()
+  const { outcome } = await bench.deliver()
+  expect(bench.names).toEqual(['0.0', '2.0'])
+  const reason = 'the array holds 2 payloads where intake counted 99'
+  expect(outcome()).toMatchObject({ payloads: 2, letters: [{ place: 1, payloads: 99, reason }] })
 })
 
 describe('what it says that it never will take', () => {
