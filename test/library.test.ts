@@ -1,6 +1,8 @@
 /** The server from code: options by their names, a place or a function behind it, and the end of it when its caller says so. */
 
 import { expect, test } from 'bun:test'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { DeadLetter, Fault, type HandlerServerOptions, millrace } from '../src/millrace.ts'
 import { millrace as run } from './commands/run-command.ts'
 import { Millrace, Scratch } from './millrace.ts'
@@ -139,6 +141,8 @@ test('dead letters: receipts, the commands and the next start know them; replaye
   const { stored, dead: died } = await first.status()
   expect([stored.payloads, died.payloads]).toEqual([2, 1])
   expect(await first.stop()).toMatchObject({ dead: 1 })
+  // How far it had come was on the disk, and is gone with the segment.
+  expect(readdirSync(join(data, 'lane-0/handled'))).toEqual([])
 
   const commands = async (...args: string[]) => (await run([...args, '--data', data])).out
   expect(await commands('where', receipt)).toContain('payloads    1 (the others are stored)')

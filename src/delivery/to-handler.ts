@@ -36,6 +36,8 @@ export class HandlerDeliveries {
   readonly #stop = new AbortController()
   /** By the segment's path, until its line is in the ledger. */
   readonly #progress = new Map<string, Promise<Progress>>()
+  /** Settled when nothing is left of those that are over. */
+  #discarded: Promise<unknown> = Promise.resolve()
   /** By the lane's directory. */
   readonly #left = new Map<string, Promise<Map<string, number[]>>>()
 
@@ -88,7 +90,8 @@ export class HandlerDeliveries {
   over({ path }: SealedSegment): void {
     const progress = this.#progress.get(path)
     this.#progress.delete(path)
-    void progress?.then((known) => known.discard())
+    const discarded = progress?.then((known) => known.discard())
+    this.#discarded = Promise.allSettled([this.#discarded, discarded])
   }
 
   /** Ends all calls, and keeps how far each segment has come. */
@@ -100,6 +103,7 @@ export class HandlerDeliveries {
       await progress?.save()
       await progress?.close()
     }
+    await this.#discarded
   }
 
   #progressOf(segment: SealedSegment): Promise<Progress> {

@@ -176,12 +176,14 @@ describe('calls at once', () => {
 
 test('the bodies in hand have a bound: a record waits until there is room for it', async () => {
   const long = valueRecord(`"${'x'.repeat(0.45 * HELD_BYTES_MAX)}"`)
-  const bench = new HandlerBench(filesWith([{ frames: [[long], [long], [long], singles(1)] }]), { raw: true })
+  const misfit = { ...long, kind: 'array' as const }
+  const frames = [[misfit], [long], [misfit], [long], [long], singles(1)]
+  const bench = new HandlerBench(filesWith([{ frames }]), { raw: true })
   const { outcome } = await bench.deliver()
-  expect(bench.names).toEqual(['0.0', '1.0'])
+  expect(bench.names).toEqual(['1.0', '3.0'])
   bench.made[1]?.take()
   await quiet()
-  expect(bench.names).toEqual(['0.0', '1.0', '2.0', '3.0'])
+  expect(bench.names).toEqual(['1.0', '3.0', '4.0', '5.0'])
   for (const made of bench.open) made.take()
   await quiet()
   expect(outcome()).toMatchObject({ kind: 'stored', payloads: 4 })
