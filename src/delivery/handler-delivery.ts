@@ -14,7 +14,7 @@ import { type HeldRecord, holdRecord } from './held-record.ts'
 import { Letters } from './letters.ts'
 import type { Progress } from './progress.ts'
 import { Ranges } from './ranges.ts'
-import type { Budget, Turn } from './turn.ts'
+import type { Budget } from './turn.ts'
 
 /** The pause before a dead record that could not be written is written again. */
 const AGAIN_PAUSE_MS = 1000
@@ -25,8 +25,6 @@ export interface HandlerDeliveryContext {
   calls: HandlerCalls
   /** Whether payloads are given as the texts that were posted. */
   raw: boolean
-  /** Whose turn it is to begin calls: in the order of the segments, and one file's memory is enough. */
-  turn: Turn
   /** The bytes of records in hand. */
   bodies: Budget
   /** Hears of every record that was taken, all of it. */
@@ -55,10 +53,12 @@ export class HandlerDelivery {
     this.#letters = new Letters(path, context.platform, context.observe)
   }
 
-  /** Rejects only on a fault of this machine's disk or a bug, and with nothing in hand: it may be repeated. */
-  async run(): Promise<Delivered> {
-    const { turn, signal, platform } = this.#context
-    const leave = await turn.take()
+  /**
+   * Has the turn, and leaves it when all calls have begun. Rejects only on a fault of this machine's disk or a bug, and with
+   * nothing in hand: it may be repeated.
+   */
+  async run(leave: () => void): Promise<Delivered> {
+    const { signal, platform } = this.#context
     try {
       const file = await platform.files.open(this.#path, 'read')
       try {

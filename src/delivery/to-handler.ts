@@ -34,6 +34,8 @@ export class HandlerDeliveries {
   readonly #options: HandlerOptions
   readonly #context: HandlerDeliveryContext
   readonly #stop = new AbortController()
+  /** Whose turn it is to begin calls: in the order of the segments, and one file's memory is enough. */
+  readonly #turn = new Turn()
   /** By the segment's path, until its line is in the ledger. */
   readonly #progress = new Map<string, Promise<Progress>>()
   /** Settled when nothing is left of those that are over. */
@@ -54,7 +56,6 @@ export class HandlerDeliveries {
       platform,
       calls: new HandlerCalls(handler as Handler<unknown>, { callsMax, timeoutMs }, platform, observe),
       raw,
-      turn: new Turn(),
       bodies: new Budget(HELD_BYTES_MAX),
       onTaken,
       observe,
@@ -75,10 +76,12 @@ export class HandlerDeliveries {
   async deliver(segment: SealedSegment): Promise<Delivered> {
     const { platform, observe, signal } = this.#context
     while (!signal.aborted) {
+      const leave = await this.#turn.take()
       try {
         const progress = await this.#progressOf(segment)
-        return await new HandlerDelivery(segment.path, progress, this.#context).run()
+        return await new HandlerDelivery(segment.path, progress, this.#context).run(leave)
       } catch (error) {
+        leave()
         observe({ kind: 'delivery-crash', reason: (error as Error).message })
         await platform.clock.sleep(CRASH_PAUSE_MS, signal)
       }

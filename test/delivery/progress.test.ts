@@ -65,6 +65,22 @@ describe('after a kill', () => {
     expect(outcome()).toMatchObject({ kind: 'stored', payloads: 20, letters: [] })
   })
 
+  test('calls begin in the order of arrival, also where a file says how far the first segment has come', async () => {
+    const bench = new HandlerBench(filesWith([{ frames: [singles(3)] }, { frames: [singles(3)] }]), { callsMax: 1 })
+    await bench.deliver(1)
+    bench.made[0]?.take()
+    await bench.platform.clock.advance(PROGRESS_EVERY_MS)
+    const next = new HandlerBench(bench.platform.files.killed(), { callsMax: 4 })
+    const both = [next.deliver(1), next.deliver(2)]
+    await Promise.all(both)
+    expect(next.made.map(({ receipt, name }) => [receipt.split('-')[2], name])).toEqual([
+      ['1', '1.0'],
+      ['1', '2.0'],
+      ['2', '0.0'],
+      ['2', '1.0'],
+    ])
+  })
+
   test('a record of which some payloads were given one by one goes on so, whatever is wanted now', async () => {
     const bench = new HandlerBench(filesWith([{ frames: [[array(0, 5), array(5, 2)]] }]), { batch: 'payload' })
     await bench.deliver()

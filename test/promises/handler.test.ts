@@ -12,6 +12,8 @@ import { Load } from '../load.ts'
 import { Scratch } from '../millrace.ts'
 import { seeded } from '../seeded.ts'
 
+/** How often it is killed; more of them is a matter of patience. */
+const ROUNDS = Number(process.env['KILL_ROUNDS'] ?? 5)
 const PROGRAM = join(import.meta.dir, 'handler-program.ts')
 
 interface Taken {
@@ -69,7 +71,7 @@ test.each(['record', 'payload'])(
       }
       over = await overIn(data)
     }
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const { url, child, exited } = await start([data, path, batch])
       const before = load.acked.size
       const wanted = 100 + random.below(400)
@@ -100,8 +102,12 @@ test.each(['record', 'payload'])(
       expect(byName.get(name) ?? `${payloads}`).toBe(`${payloads}`)
       byName.set(name, `${payloads}`)
     }
+    if (ROUNDS > 5)
+      console.log(
+        `${batch}: ${load.acked.size} payloads acked, ${linesIn(path).length} calls, ${byName.size} of them different`,
+      )
     const { code, out } = await millrace(['verify', '--data', data])
     expect([code, out]).toEqual([0, expect.stringContaining('All that was accepted is there.')])
   },
-  60_000,
+  60_000 + ROUNDS * 10_000,
 )
