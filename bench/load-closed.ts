@@ -1,7 +1,7 @@
 /** Closed-loop load: wrk keeps as many requests under way as there are connections, and posts as fast as it is answered. */
 
 import { join } from 'node:path'
-import { Child } from './processes.ts'
+import { Child } from '../src/designs/processes.ts'
 
 /** What to post, where, and how hard. */
 export interface ClosedLoad {

@@ -1,6 +1,7 @@
 /** A fixed number of POSTs over a few connections, for work that has to be the same every time; needs nothing installed. */
 
-import { type Connection, openConnections, requestsOf, send } from './connections.ts'
+import { type Connection, openConnections, send } from '../src/designs/connections.ts'
+import { requestsOf } from './requests.ts'
 
 /** What to post, where, and how often. */
 export interface CountedLoad {

@@ -3,9 +3,10 @@
  * was due, so that a server (or this generator) that stalls can't hide the ones that should have been sent meanwhile.
  */
 
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import { type Connection, openConnections, send } from '../src/designs/connections.ts'
+import { newHistogram, recordMs } from '../src/designs/latency.ts'
 import { type Clock, systemClock } from '../src/platform/clock.ts'
-import { type Connection, openConnections, requestsOf, send } from './connections.ts'
+import { requestsOf } from './requests.ts'
 
 /** What to post, where, and how often. */
 export interface OpenLoad {
@@ -40,23 +41,10 @@ export const GENERATOR_LATE_MS_MAX = 3
 /** How long the last answers may take. */
 const ANSWERS_MS_MAX = 10_000
 const TICK_MS = 1
-/** Microseconds: up to a minute, three digits. */
-const HISTOGRAM = { lowest: 1, highest: 60_000_000, figures: 3 }
-
 /** Posts for the whole time and waits for the answers. */
 export async function openLoad(load: OpenLoad, clock: Clock = systemClock): Promise<OpenOutcome> {
   const generator = new Generator(load, clock)
   return await generator.run()
-}
-
-/** Records milliseconds as whole microseconds. */
-export function recordMs(histogram: RecordableHistogram, ms: number): void {
-  histogram.record(Math.min(HISTOGRAM.highest, Math.max(1, Math.round(ms * 1000))))
-}
-
-/** A histogram for `recordMs`. */
-export function newHistogram(): RecordableHistogram {
-  return createHistogram(HISTOGRAM)
 }
 
 class Generator {

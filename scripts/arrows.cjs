@@ -45,8 +45,23 @@ const rooms = {
     mayImport: ['config', 'intake', 'journal', 'observe', 'platform'],
     why: 'It joins several intakes: what lanes deliver is not its business, and what a lane is made of is for lane.ts.',
   },
+  designs: {
+    mayImport: ['dispatch', 'observe', 'platform'],
+    why: 'It looks at Millrace from outside, as a process like the others: what is inside is not its business.',
+  },
   commands: {
-    mayImport: ['config', 'intake', 'delivery', 'dispatch', 'journal', 'destination', 'json', 'observe', 'platform'],
+    mayImport: [
+      'config',
+      'designs',
+      'intake',
+      'delivery',
+      'dispatch',
+      'journal',
+      'destination',
+      'json',
+      'observe',
+      'platform',
+    ],
     why: 'Beside the server, not on top of it: a command looks into every room, and only the program runs it.',
   },
 }
@@ -60,12 +75,13 @@ const roomRules = Object.entries(rooms).map(([room, { mayImport, why }]) => ({
   to: { path: '^src/', pathNot: [room, ...mayImport].map((allowed) => `^src/${allowed}/`) },
 }))
 
-/** Where the program begins, where a delivery thread and a lane's own process do, and the libraries with their threads. */
+/** Where the program begins, where a delivery thread, a lane's own process and a known design do, and the libraries with their threads. */
 const entries = [
   '^src/cli\\.ts$',
   '^src/millrace\\.ts$',
   '^src/delivery/thread\\.ts$',
   '^src/lane-process\\.ts$',
+  '^src/designs/known-design\\.ts$',
   '^src/dispatch/index\\.ts$',
   '^src/dispatch/thread-entry\\.ts$',
 ]

@@ -8,7 +8,15 @@ import { join } from 'node:path'
 import { performanceBlock, readmeBlock, withBlock } from '../bench/pages.ts'
 import { QUESTIONS } from '../bench/questions.ts'
 import { readResult } from '../bench/result.ts'
-import { COMMANDS, type CommandName, type CommandRow, FLAGS, flagUsage, usageOf } from '../src/config/commands.ts'
+import {
+  COMMANDS,
+  type CommandName,
+  type CommandRow,
+  FLAGS,
+  flagUsage,
+  flagWhat,
+  usageOf,
+} from '../src/config/commands.ts'
 import { optionUsage } from '../src/config/help.ts'
 import type { OptionRow } from '../src/config/option-row.ts'
 import { allowedValues } from '../src/config/option-values.ts'
@@ -126,8 +134,8 @@ function commandsPage(): string {
   return `${GENERATED}
 # Commands
 
-Without a command \`millrace\` serves. These look into a data directory, or mend it; \`millrace COMMAND --help\` prints what is
-here. What stands below as their output is from a real run (\`scripts/command-examples.ts\`).
+Without a command \`millrace\` serves. These look into a data directory, mend it, or show how designs compare;
+\`millrace COMMAND --help\` prints what is here. What stands below as their output is from a real run (\`scripts/command-examples.ts\`).
 
 ${table(
   ['command', 'what it does'],
@@ -139,7 +147,7 @@ ${names.map(commandSection).join('\n')}`
 
 function commandSection(name: CommandName): string {
   const row: CommandRow = COMMANDS[name]
-  const flags = row.flags.map((flag) => [`\`${flagUsage(FLAGS[flag])}\``, FLAGS[flag].what])
+  const flags = row.flags.map((flag) => [`\`${flagUsage(FLAGS[flag])}\``, flagWhat(FLAGS[flag])])
   const options = row.options.map((option) => [`\`${optionUsage(option)}\``, OPTIONS[option].what])
   const exits = [...row.exits, [2, 'a wrong option'] as const].toSorted(([a], [b]) => a - b)
   return `## millrace ${row.words}

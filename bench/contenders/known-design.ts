@@ -1,7 +1,7 @@
 /** The known Go designs (`known-design/main.go`), built once for each run of the bench. */
 
 import { join } from 'node:path'
-import { Child } from '../processes.ts'
+import { Child } from '../../src/designs/processes.ts'
 import type { StandIn } from './stand-in.ts'
 import { type LandingSubject, startListening } from './subject.ts'
 

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { Child } from '../processes.ts'
+import { Child } from '../../src/designs/processes.ts'
 import type { StandIn } from './stand-in.ts'
 import { type LandingSubject, startListening } from './subject.ts'
 

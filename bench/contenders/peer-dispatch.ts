@@ -3,7 +3,7 @@
 import { existsSync, globSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Child } from '../processes.ts'
+import { Child } from '../../src/designs/processes.ts'
 import type { Figures } from '../question.ts'
 
 const FOLDER = join(import.meta.dir, 'peer-dispatch')

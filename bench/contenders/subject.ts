@@ -1,6 +1,6 @@
 /** What is measured: a running server of whatever make, and how much of what it took has landed. */
 
-import { Child, type Command } from '../processes.ts'
+import { Child, type Command } from '../../src/designs/processes.ts'
 
 /** A running server. Its process group ends with the scope that holds it. */
 export interface Subject extends AsyncDisposable {

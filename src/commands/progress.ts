@@ -14,11 +14,14 @@ export class Progress {
   readonly #terminal: Terminal
   readonly #clock: Clock
   readonly #total: number
+  readonly #says: (done: number) => string
 
-  constructor(terminal: Terminal, clock: Clock, total: number) {
+  /** `says` is what stands behind the bar. */
+  constructor(terminal: Terminal, clock: Clock, total: number, says?: (done: number) => string) {
     this.#terminal = terminal
     this.#clock = clock
     this.#total = total
+    this.#says = says ?? ((done) => `${inDigits(done)} of ${inDigits(total)} objects`)
   }
 
   /** So many more are done. */
@@ -29,7 +32,7 @@ export class Progress {
     this.#drawnAtMs = nowMs
     const part = Math.min(1, this.#done / Math.max(1, this.#total))
     const bar = '#'.repeat(Math.round(part * BAR_CHARACTERS)).padEnd(BAR_CHARACTERS, '.')
-    this.#terminal.note(`\r[${bar}] ${inDigits(this.#done)} of ${inDigits(this.#total)} objects`)
+    this.#terminal.note(`\r\x1b[K[${bar}] ${this.#says(this.#done)}`)
   }
 
   /** Wipes the bar away. */

@@ -3,6 +3,7 @@
 import type { CommandName } from '../config/commands.ts'
 import type { Command } from '../config/load-command.ts'
 import { Fault } from '../observe/errors.ts'
+import { benchDesigns } from './bench-designs.ts'
 import { dropDead, listDead, showDead } from './dead.ts'
 import { replayDead } from './replay.ts'
 import type { Surroundings } from './terminal.ts'
@@ -16,6 +17,7 @@ const RUNS: Record<CommandName, (command: Command, surroundings: Surroundings) =
   deadShow: showDead,
   deadReplay: replayDead,
   deadDrop: dropDead,
+  benchDesigns,
 }
 
 /** Runs a command; returns its exit code. Throws a `Fault` for operating errors. */

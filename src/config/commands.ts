@@ -1,5 +1,7 @@
 /** The commands, one row each: their words, what they take and their exit codes; `--help` and `docs/COMMANDS.md` come out of here. */
 
+import { DESIGNS_FLAGS } from './flags-designs.ts'
+import type { FlagRow } from './option-row.ts'
 import type { Options } from './options.ts'
 
 /** Options of the server that commands share with it. */
@@ -11,16 +13,6 @@ export const COMMAND_OPTIONS = [
   'compression',
   'objectBytesMax',
 ] as const satisfies readonly (keyof Options)[]
-
-/** A flag that only commands have. */
-export interface FlagRow {
-  /** The flag, without its dashes. */
-  flag: string
-  /** What stands for its value in `--help`; undefined for a switch. */
-  value: string | undefined
-  /** One sentence. */
-  what: string
-}
 
 /** The flags of commands. */
 export const FLAGS = {
@@ -36,6 +28,7 @@ export const FLAGS = {
     what: 'Checks only objects stored since then: 24h, 2026-11-20 or 2026-11-20T10:00:00Z (UTC).',
   },
   all: { flag: 'all', value: undefined, what: 'Takes every dead record instead of receipts.' },
+  ...DESIGNS_FLAGS,
 } as const satisfies Record<string, FlagRow>
 
 /** A command's flag. */
@@ -142,6 +135,22 @@ a record back twice, as long as the ledger goes back to the first try.`,
     flags: ['all'],
     exits: DEAD_EXITS,
   },
+  benchDesigns: {
+    words: 'bench designs',
+    receipts: 'none',
+    what: 'Shows the three known designs and Millrace side by side, under load that rises past what the work can take.',
+    more: `Each design is a server in a process of its own. Each has to bring payloads to the same store, which works on \`--workers\` uploads
+at once and takes \`--job-time\` for each, however much is in it. At the end each is killed (\`kill -9\`) under the highest load,
+and what it had acknowledged is looked for in the store. Needs nothing but this machine; the data directory is a temporary one
+beside the page and is gone afterwards. What it shows: docs/DESIGNS.md.`,
+    options: [],
+    flags: ['jobTimeMs', 'workers', 'queue', 'rates', 'stepTimeMs', 'out', 'json', 'quiet'],
+    exits: [
+      [0, 'done'],
+      [1, 'an operating error'],
+      [130, 'interrupted (Ctrl-C); nothing is left behind'],
+    ],
+  },
 } as const satisfies Record<string, CommandRow>
 
 /** A command's name in the table. */
@@ -152,6 +161,12 @@ export function usageOf(row: CommandRow, optionUsage: (name: (typeof COMMAND_OPT
   const takes = { none: '', one: ' RECEIPT', many: ' RECEIPT…|--all' }[row.receipts]
   const flags = row.flags.filter((name) => name !== 'all').map((name) => flagUsage(FLAGS[name]))
   return [row.words + takes, ...[...flags, ...row.options.map(optionUsage)].map((flag) => `[${flag}]`)].join(' ')
+}
+
+/** What a flag is, and its default if it has one. */
+export function flagWhat({ what, default: fallback, defaultMeans }: FlagRow): string {
+  const means = defaultMeans ?? fallback
+  return means === undefined ? what : `${what} [default: ${means}]`
 }
 
 /** `--since WHEN`. */

@@ -1,6 +1,6 @@
 /** The texts of `--help`, made from the rows of options and commands. */
 
-import { COMMANDS, type CommandName, type CommandRow, FLAGS, flagUsage, usageOf } from './commands.ts'
+import { COMMANDS, type CommandName, type CommandRow, FLAGS, flagUsage, flagWhat, usageOf } from './commands.ts'
 import type { OptionRow } from './option-row.ts'
 import { OPTIONS } from './options.ts'
 
@@ -17,7 +17,7 @@ export function helpText(version: string): string {
   return `millrace ${version}: takes JSON POSTs, keeps them on disk before it says yes, lands them in S3 once each.
 
 Usage: millrace [options]             serve
-       millrace COMMAND [options]     look into a data directory, or mend it
+       millrace COMMAND [options]     look into a data directory, mend it, or compare designs
 
 Commands (\`millrace COMMAND --help\` says more):
 ${commandLines()}
@@ -47,7 +47,7 @@ Exit codes: 0 stopped in good order, 1 an operating error (docs/ERRORS.md), 2 a 
 /** What `millrace COMMAND --help` prints. */
 export function commandHelpText(name: CommandName): string {
   const row: CommandRow = COMMANDS[name]
-  const flags = row.flags.map((flag) => [flagUsage(FLAGS[flag]), FLAGS[flag].what] as const)
+  const flags = row.flags.map((flag) => [flagUsage(FLAGS[flag]), flagWhat(FLAGS[flag])] as const)
   const options = row.options.flatMap((option) => {
     const { env, default: fallback, defaultMeans, what } = OPTIONS[option] as OptionRow
     return [

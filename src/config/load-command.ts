@@ -10,6 +10,7 @@ import {
   type FlagName,
   usageOf,
 } from './commands.ts'
+import { DESIGNS_ROWS, type DesignsValues } from './flags-designs.ts'
 import { asKnown, readValues, type Variables } from './load.ts'
 import type { OptionRow } from './option-row.ts'
 import { OPTIONS, type Options } from './options.ts'
@@ -23,7 +24,10 @@ export interface Command {
   options: Pick<Options, (typeof COMMAND_OPTIONS)[number]>
   /** `--to`, if it stands on the command line: where to look, instead of where objects went. */
   instead: string | undefined
+  /** What `bench designs` is told; its defaults for any other command. */
+  designs: DesignsValues
   json: boolean
+  quiet: boolean
   deep: boolean
   all: boolean
   /** Milliseconds since 1970; undefined for everything. */
@@ -64,6 +68,7 @@ function loadOne(name: CommandName, args: readonly string[], env: Variables, now
   if (asked === 'help') return { kind: 'help', name }
   if (asked === 'version') return { kind: 'version' }
   const values = { ...readValues(others, new Map(), {}, []), ...readValues(taken, flags, env, messages) }
+  const designs = readValues(DESIGNS_ROWS, flags, {}, messages) as unknown as DesignsValues
   const has = (flag: FlagName) => flags.has(FLAGS[flag].flag)
   const sinceText = flags.get(FLAGS.since.flag)
   const sinceMs = sinceText === undefined ? undefined : parseMoment(sinceText, nowMs)
@@ -74,8 +79,8 @@ function loadOne(name: CommandName, args: readonly string[], env: Variables, now
   if (messages.length > 0) return { kind: 'wrong', messages }
   const options = { to: undefined, ...values } as unknown as Command['options']
   const instead = flags.get(OPTIONS.to.flag)
-  const switches = { json: has('json'), deep: has('deep'), all: has('all') }
-  return { kind: 'command', command: { name, receipts: operands, options, instead, sinceMs, ...switches } }
+  const switches = { json: has('json'), quiet: has('quiet'), deep: has('deep'), all: has('all') }
+  return { kind: 'command', command: { name, receipts: operands, options, instead, designs, sinceMs, ...switches } }
 }
 
 function receiptFaults(row: CommandRow, operands: readonly string[], isAll: boolean): string[] {

@@ -28,13 +28,19 @@ export function loadOptions(args: readonly string[], env: Variables): Loaded {
 }
 
 /** An option as the command line knows it. */
-export function asKnown([, { flag }]: readonly [string, OptionRow]): KnownFlag {
+export function asKnown([, { flag }]: readonly [string, { flag: string }]): KnownFlag {
   return { flag, takesValue: true }
+}
+
+/** An option, or a command's own flag, which no environment variable sets. */
+type ReadableRow = Omit<OptionRow, 'env' | 'default' | 'what' | 'value'> & {
+  env?: string
+  default?: string | undefined
 }
 
 /** The values of options, by name; what is wrong with them is added to `messages`. */
 export function readValues(
-  rows: readonly (readonly [string, OptionRow])[],
+  rows: readonly (readonly [string, ReadableRow])[],
   flags: ReadonlyMap<string, string>,
   env: Variables,
   messages: string[],
@@ -42,8 +48,9 @@ export function readValues(
   const options: Record<string, OptionValue> = {}
   for (const [name, row] of rows) {
     const flag = flags.get(row.flag)
+    const { env: variable = '' } = row
     const [from, text] =
-      flag !== undefined ? [`--${row.flag}`, flag] : env[row.env] ? [row.env, env[row.env]] : ['', row.default]
+      flag !== undefined ? [`--${row.flag}`, flag] : env[variable] ? [variable, env[variable]] : ['', row.default]
     if (text === undefined) continue
     const read = readOption(row, text)
     if (read.kind === 'value') options[name] = read.value

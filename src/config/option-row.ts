@@ -1,7 +1,7 @@
 /** What is said of an option: everything that is made of the rows of `options.ts` comes from these members. */
 
 /** How a value is written. Numbers of kind `duration` are milliseconds, of kind `size` bytes. */
-export type OptionKind = 'count' | 'duration' | 'size' | 'text' | 'choice' | 'choices'
+export type OptionKind = 'count' | 'counts' | 'duration' | 'size' | 'text' | 'choice' | 'choices'
 
 /** One option. */
 export interface OptionRow {
@@ -23,4 +23,20 @@ export interface OptionRow {
   what: string
   /** It bounds all lanes together: each gets its part. */
   isDivided?: true
+}
+
+/** A flag that only commands have. */
+export interface FlagRow {
+  /** The flag, without its dashes. */
+  flag: string
+  /** What stands for its value in `--help`; undefined for a switch. */
+  value: string | undefined
+  /** One sentence. */
+  what: string
+  /** How its value is written, if its command leaves reading it to its row. */
+  kind?: OptionKind
+  default?: string
+  defaultMeans?: string
+  min?: number
+  max?: number
 }

@@ -4,23 +4,26 @@ import type { OptionRow } from './option-row.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
 
 /** A value of any kind. */
-export type OptionValue = string | number | readonly string[]
+export type OptionValue = string | number | readonly string[] | readonly number[]
+
+/** What reading a value takes of its row. */
+type ValueRow = Pick<OptionRow, 'kind' | 'min' | 'max' | 'choices'>
 
 /** A value that was read, or what is allowed instead. */
 export type ReadValue = { kind: 'value'; value: OptionValue } | { kind: 'wrong'; allowed: string }
 
 /** Reads one option's text. */
-export function readOption(row: OptionRow, text: string): ReadValue {
+export function readOption(row: ValueRow, text: string): ReadValue {
   const value = parseText(row, text)
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = row
-  if (value === undefined || (typeof value === 'number' && (value < min || value > max))) {
-    return { kind: 'wrong', allowed: allowedValues(row) }
-  }
+  const isWithin = (one: string | number) => typeof one === 'string' || (one >= min && one <= max)
+  if (value === undefined || ![value].flat().every(isWithin)) return { kind: 'wrong', allowed: allowedValues(row) }
   return { kind: 'value', value }
 }
 
-function parseText(row: OptionRow, text: string): OptionValue | undefined {
+function parseText(row: ValueRow, text: string): OptionValue | undefined {
   if (row.kind === 'count') return /^\d+$/.test(text) ? Number(text) : undefined
+  if (row.kind === 'counts') return /^\d+(,\d+)*$/.test(text) ? text.split(',').map(Number) : undefined
   if (row.kind === 'duration') return parseDuration(text)
   if (row.kind === 'size') return parseSize(text)
   if (row.kind === 'choice') return row.choices?.includes(text) ? text : undefined
@@ -32,7 +35,7 @@ function parseText(row: OptionRow, text: string): OptionValue | undefined {
 }
 
 /** What an option takes, in words: the same in error messages, `--help` and the docs. */
-export function allowedValues(row: OptionRow): string {
+export function allowedValues(row: ValueRow): string {
   const { min, max } = row
   if (row.kind === 'choice') return (row.choices ?? []).join(', ')
   if (row.kind === 'choices') return `one or more of ${(row.choices ?? []).join(', ')}, with commas between them`
@@ -40,6 +43,7 @@ export function allowedValues(row: OptionRow): string {
   const show = row.kind === 'duration' ? formatDuration : row.kind === 'size' ? formatSize : String
   const what = {
     count: 'a whole number',
+    counts: 'whole numbers, with commas between them, each',
     duration: 'a duration such as 500ms, 5s or 10m',
     size: 'a size such as 64KiB, 16MiB or 10GiB',
   }[row.kind]

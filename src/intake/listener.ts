@@ -1,4 +1,4 @@
-/** The listener: the port, and behind it the runtime's HTTP server, paths to handlers. The only file that names `Bun.serve`. */
+/** The listener: the port, and behind it the runtime's HTTP server, paths to handlers. The server's only file that names `Bun.serve`. */
 
 import { lookup } from 'node:dns/promises'
 import { networkInterfaces } from 'node:os'

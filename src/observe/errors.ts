@@ -212,6 +212,11 @@ export const FAULTS = {
     title: 'The address cannot be listened on',
     after: 'Nothing was accepted. What the journal holds is delivered after the next start.',
   },
+  bench_failed: {
+    exitCode: 1,
+    title: 'A design could not be measured',
+    after: 'Its processes are ended, its files are gone, and no page is written. No data directory was touched.',
+  },
 } as const satisfies Record<string, FaultRow>
 
 /** The stable code of an operating error. */

@@ -2,9 +2,9 @@
 
 import { afterAll, expect, test } from 'bun:test'
 import { makeBodies, writeBodies } from '../../bench/bodies.ts'
-import { parseAnswer } from '../../bench/connections.ts'
 import { parseOutcome } from '../../bench/load-closed.ts'
 import { postCounted } from '../../bench/load-count.ts'
+import { parseAnswer } from '../../src/designs/connections.ts'
 import { Scratch } from '../millrace.ts'
 
 const scratch = new Scratch()

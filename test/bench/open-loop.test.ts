@@ -2,7 +2,8 @@
 
 import { afterAll, expect, test } from 'bun:test'
 import { writeBodies } from '../../bench/bodies.ts'
-import { newHistogram, openLoad, recordMs } from '../../bench/load-open.ts'
+import { openLoad } from '../../bench/load-open.ts'
+import { newHistogram, recordMs } from '../../src/designs/latency.ts'
 import { FakeClock } from '../memory-platform.ts'
 import { Scratch } from '../millrace.ts'
 

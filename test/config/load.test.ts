@@ -57,7 +57,8 @@ describe('where a value comes from', () => {
 
   test.each(ROWS)('%s: its flag and its variable are both read', (name, row) => {
     const last = row.choices?.at(-1) ?? ''
-    const text = { count: '3', duration: '7s', size: '2MiB', text: 'some/where', choice: last, choices: last }[row.kind]
+    const texts = { count: '3', counts: '3,4', duration: '7s', size: '2MiB', text: 'some/where' }
+    const text = { ...texts, choice: last, choices: last }[row.kind]
     const byFlag = options([`--${row.flag}`, text])[name]
     expect(byFlag).toBeDefined()
     expect(byFlag).not.toEqual(options([])[name] as never)

@@ -1,4 +1,4 @@
-/** Child processes of the bench, each the head of its own process group, and all of them gone when the bench is. */
+/** Child processes that are measured, each the head of its own process group, and all of them gone when the measuring is. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 
@@ -75,6 +75,11 @@ export class Child implements AsyncDisposable {
     const code = await this.exited
     if (code !== 0) throw new Error(`${this.#name} ended with ${code}:\n${this.output}`)
     return this.output
+  }
+
+  /** Asks it to stop. */
+  stop(): void {
+    this.#child.kill('SIGTERM')
   }
 
   /** `kill -9` for the whole group, without waiting. */

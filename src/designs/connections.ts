@@ -1,7 +1,5 @@
 /** HTTP over raw sockets, one request under way on each: as little CPU as a load generator in this runtime can do with. */
 
-import { readFileSync } from 'node:fs'
-
 /** One connection. Who holds it sends one request and has it back with the answer. */
 export interface Connection {
   /** When the request under way was due, for whoever sent it. */
@@ -49,14 +47,11 @@ export function send(connection: Connection, request: Buffer): void {
   write(connection)
 }
 
-/** The whole requests that post the bodies of a file, one a line. */
-export function requestsOf(url: string, bodies: string): Buffer[] {
+/** A whole request that posts a body of JSON. */
+export function requestOf(url: string, body: string): Buffer {
   const { host, pathname, search } = new URL(url)
-  const lines = readFileSync(bodies, 'utf8').trimEnd().split('\n')
-  return lines.map((line) => {
-    const head = `POST ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n`
-    return Buffer.from(`${head}Content-Length: ${Buffer.byteLength(line)}\r\n\r\n${line}`)
-  })
+  const head = `POST ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n`
+  return Buffer.from(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }
 
 /** The status of the answer that `bytes` begin with, and how long it is; undefined while it isn't whole. */
