@@ -17,6 +17,9 @@ const RUNTIME = ['--no-env-file', '--no-install', '--config=/dev/null']
  */
 const LINGER = '500ms'
 
+/** How many requests a known design's runtime has under way at most: its own default, but said. */
+export const REQUESTS_MAX = 256
+
 /** What a contender is started with. */
 export interface ContenderOptions {
   settings: Settings
@@ -48,7 +51,11 @@ export async function startContender(name: DesignName, options: ContenderOptions
 }
 
 function startKnown(design: KnownDesign): Child {
-  return new Child({ command: process.execPath, args: [...RUNTIME, KNOWN_DESIGN, JSON.stringify(design)] })
+  return new Child({
+    command: process.execPath,
+    args: [...RUNTIME, KNOWN_DESIGN, JSON.stringify(design)],
+    env: { BUN_CONFIG_MAX_HTTP_REQUESTS: String(REQUESTS_MAX) },
+  })
 }
 
 function startMillrace({ store, directory }: ContenderOptions): Child {

@@ -43,8 +43,9 @@ export async function measureDesign(measuring: Measuring): Promise<DesignFigures
   const died = load.gone.then(() => {
     throw new Fault('bench_failed', `'${DESIGNS[name].title}' took no more requests:\n${child.output}`)
   })
-  const steps = await Promise.race([died, rise(measuring, child, load, store)])
+  // It is no surprise any more once it was killed.
   died.catch(() => undefined)
+  const steps = await Promise.race([died, rise(measuring, child, load, store)])
   watcher.begun(name, 0)
   await killUnderLoad(child, load, settings, clock)
   return { steps, crash: await countCrash(name, options, store, load.acked) }

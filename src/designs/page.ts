@@ -9,24 +9,27 @@ import { settingsLine } from './words.ts'
 export interface PageParts {
   /** `page.html`, with places for the rest. */
   template: string
-  /** uPlot. */
+  /** uPlot, which draws the plots. */
   script: string
   style: string
+  /** Its license goes wherever it goes. */
+  license: string
 }
 
 /** Reads the parts: they come with the program. */
 export async function readPageParts(): Promise<PageParts> {
-  const uplot = (name: string) => Bun.file(Bun.resolveSync(`uplot/dist/${name}`, import.meta.dir)).text()
-  const [template, script, style] = await Promise.all([
+  const uplot = (name: string) => Bun.file(Bun.resolveSync(`uplot/${name}`, import.meta.dir)).text()
+  const [template, script, style, license] = await Promise.all([
     Bun.file(new URL('./page.html', import.meta.url)).text(),
-    uplot('uPlot.iife.min.js'),
-    uplot('uPlot.min.css'),
+    uplot('dist/uPlot.iife.min.js'),
+    uplot('dist/uPlot.min.css'),
+    uplot('LICENSE'),
   ])
-  return { template, script, style }
+  return { template, script, style, license }
 }
 
 /** Puts the page together. */
-export function pageOf(result: Result, { template, script, style }: PageParts): string {
+export function pageOf(result: Result, { template, script, style, license }: PageParts): string {
   const { settings, machine, version, at } = result
   const data = {
     result,
@@ -37,7 +40,8 @@ export function pageOf(result: Result, { template, script, style }: PageParts): 
   }
   const places: Record<string, string> = {
     style,
-    // What a plot shows must not be able to end the script that it stands in.
+    license: `/*! uPlot. ${license.trim()} */`,
+    // Neither program nor data may end the script that they stand in.
     script: script.replaceAll('</script', '<\\/script'),
     data: JSON.stringify(data).replaceAll('<', '\\u003c'),
   }
