@@ -13,8 +13,8 @@ import {
   type CommandName,
   type CommandRow,
   FLAGS,
+  flagDefault,
   flagUsage,
-  flagWhat,
   usageOf,
 } from '../src/config/commands.ts'
 import { optionUsage } from '../src/config/help.ts'
@@ -147,7 +147,10 @@ ${names.map(commandSection).join('\n')}`
 
 function commandSection(name: CommandName): string {
   const row: CommandRow = COMMANDS[name]
-  const flags = row.flags.map((flag) => [`\`${flagUsage(FLAGS[flag])}\``, flagWhat(FLAGS[flag])])
+  const flags = row.flags.map((flag) => [
+    `\`${flagUsage(FLAGS[flag])}\``,
+    [FLAGS[flag].what, flagDefault(FLAGS[flag])].join(' ').trimEnd(),
+  ])
   const options = row.options.map((option) => [`\`${optionUsage(option)}\``, OPTIONS[option].what])
   const exits = [...row.exits, [2, 'a wrong option'] as const].toSorted(([a], [b]) => a - b)
   return `## millrace ${row.words}

@@ -138,7 +138,7 @@ a record back twice, as long as the ledger goes back to the first try.`,
   benchDesigns: {
     words: 'bench designs',
     receipts: 'none',
-    what: 'Shows the three known designs and Millrace side by side, under load that rises past what the work can take.',
+    what: 'Shows the known designs and Millrace side by side, as load rises past what the work can take.',
     more: `Each design is a server in a process of its own. Each has to bring payloads to the same store, which works on \`--workers\` uploads
 at once and takes \`--job-time\` for each, however much is in it. At the end each is killed (\`kill -9\`) under the highest load,
 and what it had acknowledged is looked for in the store. Needs nothing but this machine; the data directory is a temporary one
@@ -163,10 +163,9 @@ export function usageOf(row: CommandRow, optionUsage: (name: (typeof COMMAND_OPT
   return [row.words + takes, ...[...flags, ...row.options.map(optionUsage)].map((flag) => `[${flag}]`)].join(' ')
 }
 
-/** What a flag is, and its default if it has one. */
-export function flagWhat({ what, default: fallback, defaultMeans }: FlagRow): string {
-  const means = defaultMeans ?? fallback
-  return means === undefined ? what : `${what} [default: ${means}]`
+/** `[default: 20ms]`, for a flag that has one. */
+export function flagDefault({ default: fallback, defaultMeans = fallback }: FlagRow): string | undefined {
+  return defaultMeans === undefined ? undefined : `[default: ${defaultMeans}]`
 }
 
 /** `--since WHEN`. */

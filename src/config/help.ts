@@ -1,8 +1,11 @@
 /** The texts of `--help`, made from the rows of options and commands. */
 
-import { COMMANDS, type CommandName, type CommandRow, FLAGS, flagUsage, flagWhat, usageOf } from './commands.ts'
+import { COMMANDS, type CommandName, type CommandRow, FLAGS, flagDefault, flagUsage, usageOf } from './commands.ts'
 import type { OptionRow } from './option-row.ts'
 import { OPTIONS } from './options.ts'
+
+/** How long the lines of a command's usage get. */
+const USAGE_WIDTH = 110
 
 /** What `millrace --help` prints. */
 export function helpText(version: string): string {
@@ -47,7 +50,11 @@ Exit codes: 0 stopped in good order, 1 an operating error (docs/ERRORS.md), 2 a 
 /** What `millrace COMMAND --help` prints. */
 export function commandHelpText(name: CommandName): string {
   const row: CommandRow = COMMANDS[name]
-  const flags = row.flags.map((flag) => [flagUsage(FLAGS[flag]), flagWhat(FLAGS[flag])] as const)
+  const flags = row.flags.flatMap((flag) => {
+    const fallback = flagDefault(FLAGS[flag])
+    const own = [flagUsage(FLAGS[flag]), FLAGS[flag].what] as const
+    return fallback === undefined ? [own] : [own, ['', fallback] as const]
+  })
   const options = row.options.flatMap((option) => {
     const { env, default: fallback, defaultMeans, what } = OPTIONS[option] as OptionRow
     return [
@@ -58,7 +65,7 @@ export function commandHelpText(name: CommandName): string {
   const exits = [...row.exits, [2, 'a wrong option'] as const].toSorted(([a], [b]) => a - b)
   return `millrace ${row.words}: ${row.what}
 
-Usage: millrace ${usageOf(row, optionUsage)}
+Usage: millrace ${folded(usageOf(row, optionUsage), 16)}
 
 ${columns([...flags, ...options, ['--help, -h', 'Print this and exit.']])}
 ${row.more === '' ? '' : `\n${row.more}\n`}
@@ -75,6 +82,18 @@ export function optionUsage(name: keyof typeof OPTIONS): string {
 function commandLines(): string {
   const takes = { none: '', one: ' RECEIPT', many: ' RECEIPT…|--all' }
   return columns(Object.values(COMMANDS).map(({ words, receipts, what }) => [words + takes[receipts], what]))
+}
+
+/** In lines that aren't too long, broken between flags. */
+function folded(usage: string, indent: number): string {
+  let width = 0
+  const parts = usage.split(/ (?=\[)/).map((part) => {
+    width += part.length + 1
+    if (width < USAGE_WIDTH) return part
+    width = part.length
+    return `\n${' '.repeat(indent)}${part}`
+  })
+  return parts.join(' ').replaceAll(' \n', '\n')
 }
 
 function columns(lines: readonly (readonly [string, string])[]): string {

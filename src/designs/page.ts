@@ -45,6 +45,6 @@ export function pageOf(result: Result, { template, script, style, license }: Pag
     script: script.replaceAll('</script', '<\\/script'),
     data: JSON.stringify(data).replaceAll('<', '\\u003c'),
   }
-  // By a function: `$&` and the like in what is put in mean nothing.
-  return template.replace(/\/\*\{(\w+)\}\*\//g, (place, name: string) => places[name] ?? place)
+  // With the quotes that make the template's place a value by itself. By a function: `$&` and the like in what is put in mean nothing.
+  return template.replace(/"?\/\*\{(\w+)\}\*\/"?/g, (place, name: string) => places[name] ?? place)
 }
