@@ -49,6 +49,7 @@ await where.exited
 const { name } = (JSON.parse(where.output) as { objects: { name: string }[] }).objects[0] ?? { name: '' }
 rmSync(join('data/objects', name))
 await example('verify', 'verify')
+await example('benchDesigns', 'bench', 'designs', '--quiet', '--rates', '800')
 writeFileSync(FILE, `${JSON.stringify(examples, null, 2)}\n`)
 process.stdout.write(readFileSync(FILE))
 process.chdir('/')

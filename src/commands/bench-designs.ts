@@ -31,6 +31,7 @@ export async function benchDesigns(
   const { clock, files } = platform
   const settings = settingsOf(asked)
   const parts = await readPageParts()
+  await expectWritable(files, asked.out)
   using scratch = scratchBeside(asked.out)
   using _ = cleaningUp(scratch)
   const at = new Date(clock.nowMs()).toISOString()
@@ -88,6 +89,7 @@ async function measureAll(
   using _ = ticking(clock, (tookMs) => progress.step(tookMs))
   const figures: [DesignName, DesignFigures][] = []
   for (const name of DESIGN_NAMES) {
+    now = DESIGNS[name].title
     const directory = join(scratch.path, name)
     figures.push([name, await measureDesign({ name, settings, directory, clock, watcher })])
   }
@@ -106,6 +108,15 @@ function ticking(clock: Clock, tick: (tookMs: number) => void): Disposable {
     timer = clock.after(BAR_MS, again)
   }
   return { [Symbol.dispose]: () => timer.cancel() }
+}
+
+/** Said now, not after everything is measured. */
+async function expectWritable(files: Files, path: string): Promise<void> {
+  try {
+    if ((await files.sizeOf(path)) !== undefined) await (await files.open(path, 'update')).close()
+  } catch (error) {
+    throw new Fault('bench_failed', `${path}: ${(error as Error).message}`, { cause: error })
+  }
 }
 
 /** Beside the page: there it is on the same kind of disk, where a temporary directory may be in memory. */

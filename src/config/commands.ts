@@ -148,7 +148,7 @@ beside the page and is gone afterwards. What it shows: docs/DESIGNS.md.`,
     exits: [
       [0, 'done'],
       [1, 'an operating error'],
-      [130, 'interrupted (Ctrl-C); nothing is left behind'],
+      [130, 'interrupted, with nothing left behind'],
     ],
   },
 } as const satisfies Record<string, CommandRow>
