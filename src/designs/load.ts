@@ -31,30 +31,24 @@ interface Sent {
 }
 
 /** Posts payloads, each with an id of its own. */
-export class Load {
+export class Load implements Disposable {
   /** The ids of the payloads that were answered with 2xx. */
   readonly acked: number[] = []
-  /** Resolves when every connection is gone. */
-  readonly gone: Promise<void>
   readonly #url: string
   readonly #clock: Clock
   readonly #idle: Connection[] = []
   readonly #underWay = new Map<Connection, Sent>()
   #connections: readonly Connection[] = []
-  #open = CONNECTIONS
   #latency = newHistogram()
   /** When the requests were due that found no idle connection, and how many of them went since. */
   #waiting: number[] = []
   #waitingGone = 0
   #nextId = 0
-  #allGone: () => void = () => {}
+  #whenQuiet: (() => void) | undefined
 
   private constructor(url: string, clock: Clock) {
     this.#url = url
     this.#clock = clock
-    this.gone = new Promise((resolve) => {
-      this.#allGone = resolve
-    })
   }
 
   /** Opens the connections. */
@@ -79,7 +73,18 @@ export class Load {
     return { acked: this.acked.length - ackedBefore, p50Ms: ms(50), p99Ms: ms(99) }
   }
 
-  close(): void {
+  /**
+   * Resolves when nothing is under way: all is answered, or its connection is gone. Between steps only. A connection on which
+   * nothing was ever sent tells nobody that its server is gone: Linux may not have handed it to the server yet.
+   */
+  async quiet(): Promise<void> {
+    if (this.#underWay.size === 0) return
+    await new Promise<void>((resolve) => {
+      this.#whenQuiet = resolve
+    })
+  }
+
+  [Symbol.dispose](): void {
     for (const { socket } of this.#connections) socket.end()
   }
 
@@ -135,6 +140,7 @@ export class Load {
     const dueMs = this.#waiting[this.#waitingGone]
     if (dueMs === undefined) {
       this.#idle.push(connection)
+      this.#tellIfQuiet()
       return
     }
     this.#waitingGone += 1
@@ -145,8 +151,11 @@ export class Load {
     this.#underWay.delete(connection)
     const at = this.#idle.indexOf(connection)
     if (at >= 0) this.#idle.splice(at, 1)
-    this.#open -= 1
-    if (this.#open === 0) this.#allGone()
+    this.#tellIfQuiet()
+  }
+
+  #tellIfQuiet(): void {
+    if (this.#underWay.size === 0) this.#whenQuiet?.()
   }
 }
 

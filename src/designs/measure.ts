@@ -12,6 +12,8 @@ import type { CrashFigures, DesignFigures, Settings, StepFigures } from './resul
 import { Store } from './store.ts'
 
 const MEMORY_MS = 100
+/** How long the answers of a design that was killed may take to be read. */
+const LAST_ANSWERS_MS_MAX = 5000
 /** How long a design has, once it is started again, to bring what it kept to the store. */
 const RECOVERY_MS_MAX = 60_000
 
@@ -39,9 +41,9 @@ export async function measureDesign(measuring: Measuring): Promise<DesignFigures
   const options = { settings, store: store.url, directory }
   const contender = await startContender(name, options)
   await using child = contender.child
-  const load = await Load.open(contender.url, clock)
-  const died = load.gone.then(() => {
-    throw new Fault('bench_failed', `'${DESIGNS[name].title}' took no more requests:\n${child.output}`)
+  using load = await Load.open(contender.url, clock)
+  const died = child.exited.then((code) => {
+    throw new Fault('bench_failed', `'${DESIGNS[name].title}' ended by itself with ${code}:\n${child.output}`)
   })
   // It is no surprise any more once it was killed.
   died.catch(() => undefined)
@@ -87,7 +89,8 @@ async function killUnderLoad(child: Child, load: Load, { rates }: Settings, cloc
   const going = load.step(Math.max(...rates), 2 * KILL_AFTER_MS)
   await clock.sleep(KILL_AFTER_MS)
   child.kill()
-  await Promise.all([child.exited, load.gone, going])
+  await Promise.all([child.exited, going])
+  await Promise.race([load.quiet(), clock.sleep(LAST_ANSWERS_MS_MAX)])
 }
 
 /** What the store has in the end. Millrace is started again first; the others would remember nothing. */

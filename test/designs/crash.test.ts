@@ -3,6 +3,7 @@
 import { expect, test } from 'bun:test'
 import { type Contender, REQUESTS_MAX, startContender } from '../../src/designs/contender.ts'
 import type { DesignName } from '../../src/designs/designs.ts'
+import { measureDesign } from '../../src/designs/measure.ts'
 import { Store } from '../../src/designs/store.ts'
 import { type Clock, systemClock } from '../../src/platform/clock.ts'
 import { Scratch } from '../millrace.ts'
@@ -51,6 +52,16 @@ test('Millrace says yes, is killed, is started again, and loses nothing', async 
   again.stop()
   await again.exited
   expect(store.twice).toBe(0)
+})
+
+test('a design that is killed while hardly used is measured, too', async () => {
+  using scratch = new Scratch()
+  const settings = { ...SETTINGS, rates: [5], stepTimeMs: 200 }
+  const watcher = { begun() {}, measured() {} }
+  const options = { name: 'perRequest', settings, directory: scratch.path, clock: systemClock, watcher } as const
+  const { steps, crash } = await measureDesign(options)
+  expect(steps).toHaveLength(1)
+  expect(crash.lost).toBe(crash.acked - crash.landed)
 })
 
 async function postAll({ url }: Contender, count: number): Promise<number[]> {

@@ -11,7 +11,7 @@ test('a request without an answer counts for as long as it waited, sent or not',
     return new Response('{}')
   })
   const clock = new FakeClock()
-  const load = await Load.open(server.url, clock)
+  using load = await Load.open(server.url, clock)
   // 1,000 requests, one a millisecond: the connections are few enough that most of them wait for one.
   const step = load.step(1000, 1000)
   await clock.advance(1000)
@@ -20,7 +20,6 @@ test('a request without an answer counts for as long as it waited, sent or not',
   expect(acked).toBe(0)
   expect(p50Ms).toBeWithin(499, 502)
   expect(p99Ms).toBeWithin(989, 992)
-  load.close()
 })
 
 test('what is answered with 2xx is acked, and nothing else', async () => {
@@ -33,7 +32,7 @@ test('what is answered with 2xx is acked, and nothing else', async () => {
     return new Response('{}', { status: (data[0]?.id ?? 0) % 2 === 0 ? 202 : 503 })
   })
   const clock = new FakeClock()
-  const load = await Load.open(server.url, clock)
+  using load = await Load.open(server.url, clock)
   const step = load.step(10, 1000)
   await clock.advance(999)
   await answered.promise
@@ -41,7 +40,26 @@ test('what is answered with 2xx is acked, and nothing else', async () => {
   await clock.advance(1)
   expect((await step).acked).toBe(5)
   expect(load.acked.toSorted()).toEqual([0, 2, 4, 6, 8])
-  load.close()
+})
+
+test('it is quiet once each request is answered or its connection is gone, whatever becomes of those never used', async () => {
+  let requests = 0
+  const two = Promise.withResolvers<void>()
+  const server = serverThat(() => {
+    requests += 1
+    if (requests === 2) two.resolve()
+    return requests === 1 ? new Response('{}') : new Promise(() => {})
+  })
+  const clock = new FakeClock()
+  using load = await Load.open(server.url, clock)
+  const step = load.step(20, 100)
+  await clock.advance(100)
+  await step
+  await two.promise
+  const quiet = load.quiet()
+  await server[Symbol.asyncDispose]()
+  await quiet
+  expect(load.acked).toHaveLength(1)
 })
 
 function serverThat(fetch: (request: Request) => Response | Promise<Response>) {
