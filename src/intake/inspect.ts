@@ -71,7 +71,17 @@ export function statusResponse(state: State): Response {
   const each = lanes?.map(({ lane, state, reason }) =>
     state ? { lane, ...state.balance, ...readiness(state), segments: state.segments } : { lane, ready: false, reason },
   )
-  return Response.json({ ...state.balance, ...readiness(state), destination, segments, ...(each && { lanes: each }) })
+  const whole = { ...state.balance, ...readiness(state), destination, segments, ...(each && { lanes: each }) }
+  // First of all: whoever reads on is not to take sums of some lanes for those of all.
+  return Response.json({ ...completeness(lanes), ...whole })
+}
+
+function completeness(lanes: readonly LaneState[] = []): object {
+  const missing = lanes.filter(({ state }) => !state).map(({ lane }) => lane)
+  if (missing.length === 0) return { complete: true }
+  const which = `lane${missing.length === 1 ? '' : 's'} ${missing.join(', ')}`
+  const sums = `without ${which}: what was accepted there is in none of these figures`
+  return { complete: false, missing_lanes: missing, sums }
 }
 
 function readiness({ refusal }: State): object {
