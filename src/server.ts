@@ -3,6 +3,7 @@
 import type { Options } from './config/options.ts'
 import { openDataDirectory } from './journal/data-directory.ts'
 import { checkOptions, startLane } from './lane.ts'
+import { removeSockets } from './lanes/sisters.ts'
 import type { Observer } from './observe/events.ts'
 import { lockFile } from './platform/lock.ts'
 import type { Platform } from './platform/platform.ts'
@@ -39,6 +40,8 @@ export async function startServer(
   checkOptions(options, env)
   const directory = await openDataDirectory(platform, lockFile, options.data, () => observe({ kind: 'lanes-awaited' }))
   try {
+    // Of an earlier run with several lanes.
+    await removeSockets(platform.files, options.data)
     const lane = await startLane(options, env, platform, observe, { lane: 0, lanes: 1, node: directory.node })
     try {
       const { url } = await lane.listen({ port: options.port, isFirst: true, socketDirectory: options.data })
