@@ -2,14 +2,8 @@
 
 import { expect, test } from 'bun:test'
 import { jsonAnswer } from '../../src/intake/answer.ts'
-import {
-  type Inspection,
-  type LaneState,
-  metricsResponse,
-  readyResponse,
-  type State,
-  statusResponse,
-} from '../../src/intake/inspect.ts'
+import { type Inspection, type LaneState, readyResponse, type State, statusResponse } from '../../src/intake/inspect.ts'
+import { metricsResponse } from '../../src/intake/metrics.ts'
 import { keeperOf, Overview } from '../../src/lanes/overview.ts'
 
 const amount = (payloads: number) => ({ payloads, bytes: payloads * 10 })
