@@ -15,6 +15,7 @@ import { objectName } from './object-name.ts'
 import { OpenObject } from './open-object.ts'
 import { putUntilStored, type Trouble } from './patience.ts'
 import { PayloadObjects } from './payload-objects.ts'
+import { Progress } from './progress.ts'
 import type { There } from './taken.ts'
 
 const HOUR_MS = 3_600_000
@@ -95,7 +96,12 @@ class Delivery {
 
   async #deliverPieces(header: SegmentHeader): Promise<boolean> {
     this.#context.lines.begin(receiptPrefix(header))
-    if (header.format === 'payload') this.#payloadObjects = new PayloadObjects(header, this.#patience(header))
+    if (header.format === 'payload') {
+      const { destinationKey, platform } = this.#context
+      const own = { segmentPath: this.#path, tag: header.tag, destinationKey }
+      const progress = await Progress.find(platform.files, own)
+      this.#payloadObjects = new PayloadObjects(header, { ...this.#patience(header), progress })
+    }
     for await (const piece of readPieces(this.#file, parseSegmentPath(this.#path)?.state ?? 'open')) {
       if (piece.kind === 'lost') this.#lost(piece.reason)
       else if (piece.kind !== 'frame') await this.#setAside(piece.offset, piece.bytes)

@@ -17,6 +17,8 @@ import type { Budget, Turn } from './turn.ts'
 export interface DeliveryContext {
   platform: Platform
   destination: Destination
+  /** `placeKey` of it. */
+  destinationKey: string
   /** Whose turn it is to encode: one at a time keeps memory flat. */
   turn: Turn
   /** `createCompressor`: work of other threads, as little under this one's control as the disk. */
@@ -30,6 +32,8 @@ export interface DeliveryContext {
   bodies: Budget
   /** How many objects of format `payload` are being put or wait for another try. */
   puts: Budget
+  /** After how many objects of format `payload` that are stored a delivery notes how far it has come. */
+  notePayloads: number
   /** How many puts may be under way at once, objects of each format by themselves. */
   limits: Readonly<Record<ObjectFormat, PutLimit>>
   /** What stored objects leave behind. */

@@ -88,6 +88,7 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
   const context: DeliveryContext = {
     platform,
     destination,
+    destinationKey: 'test',
     turn: new Turn(),
     lines: new Lines(),
     garbage: new Garbage(Number.POSITIVE_INFINITY),
@@ -96,6 +97,7 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
     chunks: new ChunkPool(CHUNK_BYTES, 2),
     bodies: new Budget(bodyBytesMax),
     puts: new Budget(putsMax),
+    notePayloads: 256,
     limits: {
       lines: new PutLimit(platform.clock, 32, (now) => gauges.set('lines', now)),
       payload: new PutLimit(platform.clock, putsMax, (now) => gauges.set('payload', now)),

@@ -123,6 +123,7 @@ export class DeliveryThreads {
     const context: DeliveryContext = {
       platform,
       destination: seams.destination?.(to) ?? to,
+      destinationKey: 'simulated',
       turn: new Turn(),
       lines: spareLines.pop() ?? new Lines(),
       garbage: new Garbage(Number.POSITIVE_INFINITY),
@@ -131,6 +132,8 @@ export class DeliveryThreads {
       chunks: new ChunkPool(CHUNK_BYTES, 8),
       bodies: new Budget(bodyBytesMax),
       puts: new Budget(putsMax),
+      // Segments are small here.
+      notePayloads: 2,
       limits: {
         lines: new PutLimit(platform.clock, maxWorkers),
         payload: new PutLimit(platform.clock, putsMax),
