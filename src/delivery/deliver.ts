@@ -144,7 +144,7 @@ class Delivery {
           if (!(await this.#finish(header, group.key, object))) return false
           if (lines.loads === loads) continue
           // Others had their turn meanwhile: the frame is this delivery's own, the memory for lines is not.
-          lines.begin(receiptPrefix(header))
+          lines.resume(receiptPrefix(header))
           lines.load(frame, position, place, index)
           group = undefined
           continue

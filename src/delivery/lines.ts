@@ -92,9 +92,14 @@ export class Lines {
 
   /** A segment begins: its receipts begin with `receiptPrefix`. */
   begin(receiptPrefix: string): void {
-    this.#loads += 1
     const isUsual = this.#frameBytesMax === FRAME_BYTES_USUAL && this.#spansMax === SPANS_USUAL
     if (!isUsual) this.#reach(FRAME_BYTES_USUAL, SPANS_USUAL)
+    this.resume(receiptPrefix)
+  }
+
+  /** A segment goes on behind others' turns, in whatever memory they left. */
+  resume(receiptPrefix: string): void {
+    this.#loads += 1
     this.#text(this.#exports.prefix, `{"receipt":"${receiptPrefix}`)
   }
 
