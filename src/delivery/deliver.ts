@@ -15,7 +15,7 @@ import { objectName } from './object-name.ts'
 import { OpenObject } from './open-object.ts'
 import { putUntilStored, type Trouble } from './patience.ts'
 import { PayloadObjects } from './payload-objects.ts'
-import { Progress } from './progress.ts'
+import { PutProgress } from './put-progress.ts'
 import type { There } from './taken.ts'
 
 const HOUR_MS = 3_600_000
@@ -99,7 +99,7 @@ class Delivery {
     if (header.format === 'payload') {
       const { destinationKey, platform } = this.#context
       const own = { segmentPath: this.#path, tag: header.tag, destinationKey }
-      const progress = await Progress.find(platform.files, own)
+      const progress = await PutProgress.find(platform.files, own)
       this.#payloadObjects = new PayloadObjects(header, { ...this.#patience(header), progress })
     }
     for await (const piece of readPieces(this.#file, parseSegmentPath(this.#path)?.state ?? 'open')) {

@@ -8,7 +8,7 @@ import { LineRuns } from './line-runs.ts'
 import type { Lines } from './lines.ts'
 import { payloadName, payloadSetName } from './object-name.ts'
 import { type PatienceContext, putUntilStored, type Trouble } from './patience.ts'
-import type { Progress } from './progress.ts'
+import type { PutProgress } from './put-progress.ts'
 import type { Budget } from './turn.ts'
 
 const HOUR_MS = 3_600_000
@@ -20,7 +20,7 @@ export interface PayloadPuts extends PatienceContext {
   /** How many such payloads there may be. */
   puts: Budget
   /** What an earlier delivery of this segment has stored, and what this one has. */
-  progress: Progress
+  progress: PutProgress
   /** After how many stored payloads it is noted how far all are: after a crash so many more are put again. */
   notePayloads: number
 }

@@ -19,7 +19,7 @@ export interface ProgressOptions {
 const PLACE_DIGITS = 10
 
 /** The progress of one delivery. */
-export class Progress {
+export class PutProgress {
   readonly #files: Files
   readonly #path: string
   readonly #owner: string
@@ -35,8 +35,8 @@ export class Progress {
   }
 
   /** Looks for what an earlier delivery has left. */
-  static async find(files: Files, options: ProgressOptions): Promise<Progress> {
-    const progress = new Progress(files, options)
+  static async find(files: Files, options: ProgressOptions): Promise<PutProgress> {
+    const progress = new PutProgress(files, options)
     await progress.#read()
     return progress
   }
