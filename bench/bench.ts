@@ -8,7 +8,7 @@ import { type Commit, type Machine, thisCommit, thisMachine } from './machine.ts
 import type { Column, Question, Run, Session } from './question.ts'
 import { QUESTIONS } from './questions.ts'
 import { readResult, writeResult } from './result.ts'
-import { type Asked, commandOf, parseSettings, type Settings, settingsFor, USAGE } from './settings.ts'
+import { type Asked, commandOf, misplacedFlag, parseSettings, type Settings, settingsFor, USAGE } from './settings.ts'
 import { barRows, mediansTable, number } from './tables.ts'
 import { missingTools } from './tools.ts'
 
@@ -26,6 +26,8 @@ async function main(args: readonly string[]): Promise<number> {
   if (unknown.length > 0)
     return wrong(`there is no ${unknown.join(', ')}; there are ${QUESTIONS.map(({ name }) => name).join(', ')}`)
   const questions = QUESTIONS.filter(({ name }) => asked.names.length === 0 || asked.names.includes(name))
+  const misplaced = misplacedFlag(asked, questions, QUESTIONS)
+  if (misplaced !== undefined) return wrong(misplaced)
   const missing = missingTools(questions.flatMap(({ needs }) => needs))
   if (missing.length > 0) return wrong(missing.join('\n'))
 

@@ -1,6 +1,6 @@
 /** The contract between a question and the bench: what it asks, what it needs, what it measures and which bars it holds. */
 
-import type { Settings } from './settings.ts'
+import type { Settings, SpecialFlag } from './settings.ts'
 import type { Tool } from './tools.ts'
 
 /** What one run of one contender gave, by the figure's name. */
@@ -58,6 +58,8 @@ export interface Question {
   bars: readonly Bar[]
   /** What a run is told if nothing else is said. */
   defaults?: Partial<Settings>
+  /** Flags that not every question takes. */
+  takes?: readonly SpecialFlag[]
   ask(session: Session): Promise<void>
   /** Where the kept result is there to be compared with, not to be replaced: lines that say how these runs compare. */
   compare?(now: readonly Run[], before: readonly Run[]): string[]

@@ -16,6 +16,15 @@ export interface Settings {
   payloadsPerSecond?: number
 }
 
+/** Flags that mean something to some questions only. */
+export type SpecialFlag = 'rate' | 'backlog' | 'keep'
+
+/** A question, as far as it says which of those it takes. */
+interface Taker {
+  name: string
+  takes?: readonly SpecialFlag[]
+}
+
 const DEFAULTS: Settings = { seconds: 10, warmupSeconds: 3, rounds: 5, backlogBytes: 2 ** 30 }
 const QUICK: Settings = { seconds: 1, warmupSeconds: 1, rounds: 1, backlogBytes: 64 * 2 ** 20 }
 
@@ -36,8 +45,8 @@ export const USAGE = `Usage: npm run bench [-- NAME… [options]]
   --seconds N       how long each load is measured         (default: ${DEFAULTS.seconds}, or the question's own)
   --warmup N        how long it runs before that           (default: ${DEFAULTS.warmupSeconds})
   --rounds N        how often every contender has its turn (default: ${DEFAULTS.rounds})
-  --backlog SIZE    how large a backlog grows              (default: 1GiB)
-  --rate N          payloads a second, where a question can be asked at a constant rate: batch
+  --backlog SIZE    memory, growth: how large a backlog grows (default: 1GiB)
+  --rate N          batch: a constant rate of payloads a second
   --keep            guard: this is what later runs are compared with
   --quick           a smoke run; nothing is kept
   --help            this`
@@ -85,6 +94,27 @@ export function parseSettings(args: readonly string[]): Asked | string {
     keep: values.keep ?? false,
     said,
   }
+}
+
+/** Why a flag that was given can't be: not all of the questions that are asked take it. Undefined when there is none such. */
+export function misplacedFlag(
+  { said, keep }: Asked,
+  asked: readonly Taker[],
+  all: readonly Taker[],
+): string | undefined {
+  const given: Record<SpecialFlag, boolean> = {
+    rate: said.payloadsPerSecond !== undefined,
+    backlog: said.backlogBytes !== undefined,
+    keep,
+  }
+  const names = (questions: readonly Taker[]) => questions.map(({ name }) => name).join(', ')
+  for (const flag of Object.keys(given) as SpecialFlag[]) {
+    if (!given[flag]) continue
+    const takers = all.filter(({ takes = [] }) => takes.includes(flag))
+    const others = asked.filter((question) => !takers.includes(question))
+    if (others.length > 0) return `--${flag} is for ${names(takers)}, and means nothing to ${names(others)}`
+  }
+  return undefined
 }
 
 /** What holds for a question: what was said, else its own, else everybody's. */

@@ -1,5 +1,5 @@
 /**
- * Generates `docs/OPTIONS.md`, `docs/ERRORS.md` and `docs/COMMANDS.md` from the rows in the code, and what README and
+ * Generates `docs/OPTIONS.md`, `docs/ERRORS.md`, `docs/METRICS.md` and `docs/COMMANDS.md` from the rows in the code, and what README and
  * `docs/PERFORMANCE.md` say of speed from the kept results of the bench; `--check` only compares, and fails on a difference.
  */
 
@@ -21,6 +21,7 @@ import { optionUsage } from '../src/config/help.ts'
 import type { OptionRow } from '../src/config/option-row.ts'
 import { allowedValues } from '../src/config/option-values.ts'
 import { OPTIONS } from '../src/config/options.ts'
+import { METRICS } from '../src/intake/metrics.ts'
 import { FAULTS, type FaultRow, PROBLEMS, type ProblemRow } from '../src/observe/errors.ts'
 import examples from './command-examples.json' with { type: 'json' }
 
@@ -31,6 +32,7 @@ const answered = QUESTIONS.map((question) => ({ question, result: readResult(que
 const pages: Record<string, string> = {
   'docs/OPTIONS.md': optionsPage(),
   'docs/ERRORS.md': errorsPage(),
+  'docs/METRICS.md': metricsPage(),
   'docs/COMMANDS.md': commandsPage(),
   'docs/PERFORMANCE.md': withBlock(readFileSync(join(ROOT, 'docs/PERFORMANCE.md'), 'utf8'), performanceBlock(answered)),
   'README.md': withBlock(readFileSync(join(ROOT, 'README.md'), 'utf8'), readmeBlock(answered)),
@@ -126,6 +128,23 @@ ${table(
 )}
 
 Exit code 0 is a stop in good order; 130 and 143 are a second Ctrl-C or SIGTERM. Anything else is a bug.
+`
+}
+
+function metricsPage(): string {
+  const cells = METRICS.map(({ name, type, unit, what, label = '' }) => [`\`${name}\``, type, unit, what, label])
+  return `${GENERATED}
+# Metrics
+
+\`GET /metrics\` has these, as Prometheus text; \`GET /status\` has the balance as JSON. Any lane answers for all: what has no
+\`lane\` is a sum over them. While a lane does not answer, sums have no samples, since one without it would look like counters
+that were reset; \`millrace_lane_up\` tells which lane it is, and \`/status\` what the others have. What is of lanes is there only
+where there are several.
+
+accepted = stored + dead + pending, in payloads and in bytes, at every moment. These go over the whole life of the data
+directory; bytes are those of records as the journal holds them. What counts puts begins anew with the process.
+
+${table(['metric', 'type', 'unit', 'what it is', 'label'], cells)}
 `
 }
 

@@ -5,6 +5,7 @@ import type { HandlerOptions } from './delivery/to-handler.ts'
 import type { State } from './intake/inspect.ts'
 import { openDataDirectory } from './journal/data-directory.ts'
 import { checkOptions, startLane } from './lane.ts'
+import { removeSockets } from './lanes/sisters.ts'
 import type { Observer } from './observe/events.ts'
 import { lockFile } from './platform/lock.ts'
 import type { Platform } from './platform/platform.ts'
@@ -48,6 +49,8 @@ export async function startServer(
   checkOptions(options, env)
   const directory = await openDataDirectory(platform, lockFile, options.data, () => observe({ kind: 'lanes-awaited' }))
   try {
+    // Of an earlier run with several lanes.
+    await removeSockets(platform.files, options.data)
     const at = { lane: 0, lanes: 1, node: directory.node }
     const lane = await startLane(options, env, platform, observe, at, toHandler)
     try {

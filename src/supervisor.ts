@@ -8,10 +8,11 @@ import { openDataDirectory } from './journal/data-directory.ts'
 import { checkOptions } from './lane.ts'
 import { LaneChild } from './lanes/lane-child.ts'
 import { shareFault } from './lanes/share.ts'
-import { socketPath } from './lanes/sisters.ts'
+import { removeSockets, socketPath } from './lanes/sisters.ts'
 import { type SpawnLane, Supervisor } from './lanes/supervisor.ts'
 import { Fault } from './observe/errors.ts'
 import type { Observer } from './observe/events.ts'
+import type { Files } from './platform/files.ts'
 import { lockFile } from './platform/lock.ts'
 import type { Platform } from './platform/platform.ts'
 import type { Server } from './server.ts'
@@ -31,9 +32,11 @@ export async function startLanes(
   const fault = shareFault(options)
   if (fault !== undefined) throw new Fault('config_invalid', fault)
   const directory = await openDataDirectory(platform, lockFile, options.data, () => observe({ kind: 'lanes-awaited' }))
-  const sockets = socketDirectory(options)
-  const release = () => {
-    sockets.remove()
+  // Of more lanes before, or of a run that was killed.
+  await removeSockets(platform.files, options.data)
+  const sockets = socketDirectory(options, platform.files)
+  const release = async () => {
+    await sockets.remove()
     directory.release()
   }
   const spawn: SpawnLane = (lane, hear) => {
@@ -53,19 +56,21 @@ export async function startLanes(
       backlog: () => supervisor.backlog,
       async stop(graceMs) {
         await supervisor.stop(graceMs)
-        release()
+        await release()
       },
     }
   } catch (error) {
     await supervisor.stop(0)
-    release()
+    await release()
     throw error
   }
 }
 
 /** Where lanes have their sockets: in the data directory, or in one of their own where its path is too long for that. */
-function socketDirectory({ data, lanes }: Options): { path: string; remove(): void } {
-  if (Buffer.byteLength(socketPath(data, lanes - 1)) <= SOCKET_PATH_BYTES_MAX) return { path: data, remove() {} }
+function socketDirectory({ data, lanes }: Options, files: Files): { path: string; remove(): Promise<void> } {
+  if (Buffer.byteLength(socketPath(data, lanes - 1)) <= SOCKET_PATH_BYTES_MAX) {
+    return { path: data, remove: () => removeSockets(files, data) }
+  }
   const path = mkdtempSync(join(tmpdir(), 'millrace-'))
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+  return { path, remove: async () => rmSync(path, { recursive: true, force: true }) }
 }

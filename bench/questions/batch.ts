@@ -49,6 +49,7 @@ export const batch: Question = {
     },
   ],
   defaults: { seconds: 60, rounds: 3 },
+  takes: ['rate'],
   async ask(session: Session) {
     const bodies = writeBodies(session.directory('bodies'), PAYLOADS_EACH)
     const load = { bodies, payloadsEach: PAYLOADS_EACH, connections: CONNECTIONS }

@@ -40,6 +40,7 @@ export const growth: Question = {
     },
   ],
   defaults: { rounds: 3 },
+  takes: ['backlog'],
   async ask(session: Session) {
     const bodies = writeBodies(session.directory('bodies'), 100)
     const { rounds, backlogBytes } = session.settings

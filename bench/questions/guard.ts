@@ -31,6 +31,7 @@ export const guard: Question = {
   ],
   bars: [],
   defaults: { rounds: 2 },
+  takes: ['keep'],
   async ask(session: Session) {
     const directory = session.directory('bodies')
     const echo = {

@@ -59,6 +59,7 @@ export const memory: Question = {
     },
   ],
   defaults: { rounds: 3 },
+  takes: ['backlog'],
   async ask(session: Session) {
     const directory = session.directory('bodies')
     const contenders = LOADS.map(({ name, payloadsEach, connections }) => ({

@@ -20,6 +20,8 @@ export interface Problem {
   /** The object, file or entry. */
   what: string
   detail: string
+  /** The first of those objects that it concerns, where `what` stands for many. */
+  objects?: readonly string[]
   /** The first and the last record that it concerns, where that is known. */
   receipts?: readonly [first: string, last: string]
 }
@@ -27,7 +29,7 @@ export interface Problem {
 /** What a look at an object came to. */
 export type Result =
   | { kind: 'good' }
-  | { kind: 'wrong'; wrong: ProblemKind; detail: string }
+  | { kind: 'wrong'; wrong: ProblemKind; detail: string; objects?: readonly string[] }
   | { kind: 'failed'; reason: string }
 
 /** How many problems of each sort are named; all are counted. */

@@ -80,7 +80,9 @@ export class ObjectSearch {
     }
     place.failuresInARow = 0
     this.checked += objectsIn(entry, object)
-    return result.kind === 'good' ? undefined : problem(result.wrong, result.detail)
+    if (result.kind === 'good') return undefined
+    const { wrong, detail, objects } = result
+    return { ...problem(wrong, detail), ...(objects && { objects: objects.map((name) => `${place.name}/${name}`) }) }
   }
 
   async #look(destination: ReadableDestination, object: LedgerObject): Promise<Result> {

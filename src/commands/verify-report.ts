@@ -68,9 +68,10 @@ function how({ deep }: Report): string {
   return deep ? ', with checksums and every line' : ', names and sizes'
 }
 
-function problemInWords({ kind, what, detail, receipts }: Problem): string {
+function problemInWords({ kind, what, detail, objects = [], receipts }: Problem): string {
   const range = receipts === undefined ? '' : `\n  receipts ${receipts[0]} to ${receipts[1]}`
-  return `${kind}: ${what}\n  ${detail}${range}\n`
+  const named = objects.map((object) => `\n  ${object}`).join('')
+  return `${kind}: ${what}\n  ${detail}${named}${range}\n`
 }
 
 function unlisted({ wrong, not_checked }: Report): string {

@@ -26,6 +26,9 @@ export function loadGiven(given: GivenOptions, instead: GivenOptions = {}): Load
     if (value !== undefined && !isAllowed(row, value))
       messages.push(`${name} is ${show(value)}; allowed is ${allowed(row)}`)
   }
+  for (const [name, { defaultFrom }] of ROWS) {
+    if (defaultFrom) options[name] ??= defaultFrom(options as unknown as Options)
+  }
   return messages.length > 0 ? { kind: 'wrong', messages } : { kind: 'options', options: options as unknown as Options }
 }
 
@@ -39,7 +42,8 @@ function isAllowed({ kind, min = 0, max = Number.MAX_SAFE_INTEGER, choices = [] 
   if (kind === 'text') return typeof value === 'string' && value !== ''
   if (kind === 'choice') return choices.includes(value as string)
   if (kind === 'choices') return Array.isArray(value) && value.length > 0 && value.every((one) => choices.includes(one))
-  return Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max
+  const isNumber = (one: unknown) => Number.isSafeInteger(one) && (one as number) >= min && (one as number) <= max
+  return kind === 'counts' ? Array.isArray(value) && value.length > 0 && value.every(isNumber) : isNumber(value)
 }
 
 /** In numbers, where the command line takes units. */
@@ -47,8 +51,9 @@ function allowed({ kind, min = 0, max, choices = [] }: OptionRow): string {
   if (kind === 'text') return 'any text but the empty one'
   if (kind === 'choice') return choices.map(show).join(', ')
   if (kind === 'choices') return `a list of one or more of ${choices.map(show).join(', ')}`
-  const unit = { count: '', duration: ' of milliseconds', size: ' of bytes' }[kind]
-  return `a whole number${unit} from ${min}${max === undefined ? '' : ` to ${max}`}`
+  const unit = { count: '', counts: '', duration: ' of milliseconds', size: ' of bytes' }[kind]
+  const what = kind === 'counts' ? 'a list of whole numbers' : `a whole number${unit}`
+  return `${what} from ${min}${max === undefined ? '' : ` to ${max}`}`
 }
 
 function show(value: unknown): string {

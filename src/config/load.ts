@@ -56,5 +56,8 @@ export function readValues(
     if (read.kind === 'value') options[name] = read.value
     else messages.push(`${from} is '${text}'; allowed is ${read.allowed}`)
   }
+  for (const [name, { defaultFrom }] of rows) {
+    if (defaultFrom) options[name] ??= defaultFrom(options as unknown as Options)
+  }
   return options
 }

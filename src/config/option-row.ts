@@ -14,6 +14,8 @@ export interface OptionRow {
   default: string | undefined
   /** What the default means, where it isn't a plain value. */
   defaultMeans?: string
+  /** The default, where it follows from what these others are. */
+  defaultFrom?: (others: { lanes: number; bodyBytesMax: number }) => number
   min?: number
   max?: number
   choices?: readonly string[]

@@ -1,12 +1,8 @@
 /** The options of intake: bounds on bodies, what an ack means, and what is remembered of keys. */
 
-import { availableParallelism } from 'node:os'
 import type { OptionRow } from './option-row.ts'
 
 const MIB = 1024 ** 2
-
-/** How many lanes there are by default. */
-export const LANES = Math.max(1, Math.floor(availableParallelism() / 2))
 
 /** Those that say what intake takes and answers. */
 export const INTAKE_OPTIONS = {
@@ -24,8 +20,9 @@ export const INTAKE_OPTIONS = {
     kind: 'size',
     flag: 'intake-bytes-max',
     env: 'MILLRACE_INTAKE_BYTES_MAX',
-    default: `${Math.max(64, 16 * LANES)}MiB`,
-    defaultMeans: '64MiB, or 8MiB × cores',
+    default: undefined,
+    defaultMeans: '64MiB, or --body-bytes-max × lanes',
+    defaultFrom: ({ lanes, bodyBytesMax }) => Math.max(64 * MIB, lanes * bodyBytesMax),
     min: 1 * MIB,
     value: 'SIZE',
     isDivided: true,

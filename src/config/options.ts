@@ -2,7 +2,7 @@
 
 import { availableParallelism } from 'node:os'
 import type { OptionRow } from './option-row.ts'
-import { INTAKE_OPTIONS, LANES } from './options-intake.ts'
+import { INTAKE_OPTIONS } from './options-intake.ts'
 
 const MIB = 1024 ** 2
 const GIB = 1024 ** 3
@@ -141,7 +141,7 @@ export const OPTIONS = {
     kind: 'count',
     flag: 'lanes',
     env: 'MILLRACE_LANES',
-    default: String(LANES),
+    default: String(Math.max(1, Math.floor(availableParallelism() / 2))),
     defaultMeans: 'cores ÷ 2, at least 1',
     min: 1,
     max: 64,

@@ -1,56 +1,22 @@
 /** Delivers one sealed segment: reads its records, encodes them as objects, and puts each until it is stored. */
 
-import type { Destination, OutgoingObject } from '../destination/destination.ts'
-import type { Compression, ObjectFormat, SegmentHeader } from '../journal/layout.ts'
+import type { OutgoingObject } from '../destination/destination.ts'
+import type { ObjectFormat, SegmentHeader } from '../journal/layout.ts'
 import { parseSegmentPath, receiptPrefix } from '../journal/name.ts'
 import { readHeader, readPieces } from '../journal/reader.ts'
 import { readRecord, readRecords, recordBytes, type StoredRecord } from '../journal/record.ts'
-import type { Observer } from '../observe/events.ts'
 import type { DeadLetter, LedgerObject, SegmentOutcome } from '../observe/ledger-entry.ts'
 import type { OpenFile } from '../platform/files.ts'
-import type { Garbage } from '../platform/garbage.ts'
-import type { Platform } from '../platform/platform.ts'
-import type { ChunkPool } from './chunk-pool.ts'
-import type { Compressor } from './compressor.ts'
+import type { DeliveryContext } from './delivery-context.ts'
 import { Letters } from './letters.ts'
-import type { Lines } from './lines.ts'
 import { objectName } from './object-name.ts'
 import { OpenObject } from './open-object.ts'
-import type { Parking } from './parking.ts'
 import { putUntilStored, type Trouble } from './patience.ts'
 import { PayloadObjects } from './payload-objects.ts'
-import type { PutLimit } from './put-limit.ts'
-import type { LookContext, There } from './taken.ts'
-import type { Budget, Turn } from './turn.ts'
+import { PutProgress } from './put-progress.ts'
+import type { There } from './taken.ts'
 
 const HOUR_MS = 3_600_000
-
-/** What a delivery works with; all deliveries of a thread share one. */
-export interface DeliveryContext {
-  platform: Platform
-  destination: Destination
-  /** Whose turn it is to encode: one at a time keeps memory flat. */
-  turn: Turn
-  /** `createCompressor`: work of other threads, as little under this one's control as the disk. */
-  compress: (compression: Compression) => Compressor
-  decompress: LookContext['decompress']
-  /** Makes the lines, for whoever's turn it is. */
-  lines: Lines
-  /** Memory for lines before they are compressed. */
-  chunks: ChunkPool
-  /** The bytes of finished objects that are being put or wait for another try. */
-  bodies: Budget
-  /** How many objects of format `payload` are being put or wait for another try. */
-  puts: Budget
-  /** How many puts may be under way at once, objects of each format by themselves. */
-  limits: Readonly<Record<ObjectFormat, PutLimit>>
-  /** What stored objects leave behind. */
-  garbage: Garbage
-  /** Where deliveries wait while the destination is parked. */
-  parking: Parking
-  observe: Observer
-  signal: AbortSignal
-}
 
 /** What became of a segment: all of it is stored, or the delivery was told to stop before that. */
 export type Delivered =
@@ -130,7 +96,12 @@ class Delivery {
 
   async #deliverPieces(header: SegmentHeader): Promise<boolean> {
     this.#context.lines.begin(receiptPrefix(header))
-    if (header.format === 'payload') this.#payloadObjects = new PayloadObjects(header, this.#patience(header))
+    if (header.format === 'payload') {
+      const { destinationKey, platform } = this.#context
+      const own = { segmentPath: this.#path, tag: header.tag, destinationKey }
+      const progress = await PutProgress.find(platform.files, own)
+      this.#payloadObjects = new PayloadObjects(header, { ...this.#patience(header), progress })
+    }
     for await (const piece of readPieces(this.#file, parseSegmentPath(this.#path)?.state ?? 'open')) {
       if (piece.kind === 'lost') this.#letters.lost(piece.reason)
       else if (piece.kind !== 'frame') await this.#letters.setAside(this.#file, piece.offset, piece.bytes)
@@ -169,10 +140,11 @@ class Delivery {
         await object.add(lines)
         if (status === 'long_payload') await object.addLong(lines, frame)
         if (object.encoder.bytes >= header.objectBytesMax) {
-          const { position, place, index } = lines
+          const { position, place, index, loads } = lines
           if (!(await this.#finish(header, group.key, object))) return false
+          if (lines.loads === loads) continue
           // Others had their turn meanwhile: the frame is this delivery's own, the memory for lines is not.
-          lines.begin(receiptPrefix(header))
+          lines.resume(receiptPrefix(header))
           lines.load(frame, position, place, index)
           group = undefined
           continue
@@ -231,11 +203,11 @@ class Delivery {
   /** Ends an object and puts it until it is stored; others encode meanwhile. False when told to stop. */
   async #finish(header: SegmentHeader, key: string, object: OpenObject): Promise<boolean> {
     this.#open.delete(key)
-    const isStored = await this.#put(header, key, object)
+    if (!(await this.#put(header, key, object))) return false
     this.#context.garbage.add(this.#stored.at(-1)?.bytes ?? 0)
     // Only now, with nothing in hand that holds the object's bytes: the next turn may be many objects away.
-    if (isStored) this.#leaveTurn = await this.#context.turn.take()
-    return isStored
+    this.#leaveTurn = await this.#context.turn.take()
+    return true
   }
 
   /** Gives the turn away as soon as the object is encoded. */
@@ -263,7 +235,8 @@ class Delivery {
     }
     if (!there) return false
     const { bytes, linesBeyond } = there
-    const stored = { name, bytes, sha256: hex(there.sha256), lines: encoder.payloads, runs: object.runs() }
+    const sha256InHex = Buffer.from(there.sha256).toString('hex')
+    const stored = { name, bytes, sha256: sha256InHex, lines: encoder.payloads, runs: object.runs() }
     this.#stored.push(linesBeyond > 0 ? { ...stored, linesBeyond } : stored)
     this.#payloads += encoder.payloads
     return true
@@ -273,8 +246,4 @@ class Delivery {
     const { clock, random } = this.#context.platform
     return { ...this.#context, clock, random, format, limit: this.#context.limits[format], onTrouble: this.#onTrouble }
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }

@@ -75,7 +75,7 @@ interface Exports {
 
 const module = new WebAssembly.Module(Buffer.from(LINES_WASM, 'base64'))
 
-/** One memory, for whoever's turn it is; a frame that waited for its turn is loaded again. */
+/** One memory, for whoever's turn it is; a frame is loaded again when others had theirs meanwhile. */
 export class Lines {
   #frameBytesMax = 0
   #spansMax = 0
@@ -83,6 +83,7 @@ export class Lines {
   #state = new Uint32Array()
   #spans = new Uint32Array()
   #firstPlace = 0
+  #loads = 0
   #exports!: Exports
 
   constructor() {
@@ -93,6 +94,12 @@ export class Lines {
   begin(receiptPrefix: string): void {
     const isUsual = this.#frameBytesMax === FRAME_BYTES_USUAL && this.#spansMax === SPANS_USUAL
     if (!isUsual) this.#reach(FRAME_BYTES_USUAL, SPANS_USUAL)
+    this.resume(receiptPrefix)
+  }
+
+  /** A segment goes on behind others' turns, in whatever memory they left. */
+  resume(receiptPrefix: string): void {
+    this.#loads += 1
     this.#text(this.#exports.prefix, `{"receipt":"${receiptPrefix}`)
   }
 
@@ -102,11 +109,18 @@ export class Lines {
    */
   load(frame: Uint8Array, position: number, place: number, index: number): void {
     if (frame.length > this.#frameBytesMax) this.#reach(frame.length, this.#spansMax)
-    this.#bytes.set(frame, FRAME_AT)
+    // What comes before it is not looked at again.
+    this.#bytes.set(frame.subarray(position), FRAME_AT + position)
     this.#bytes.fill(0, FRAME_AT + frame.length, FRAME_AT + frame.length + PADDING_BYTES)
     this.#exports.forget()
+    this.#loads += 1
     this.#state[FIELDS.frameEnd] = FRAME_AT + frame.length
     this.#goTo(position, place, index)
+  }
+
+  /** Another number than before: what was loaded is not there any more, since others had their turn. */
+  get loads(): number {
+    return this.#loads
   }
 
   /** The next records are those of the millisecond and the source of `record`, which is the one at `position`. */

@@ -56,8 +56,11 @@ export async function putUntilStored(object: OutgoingObject, context: PatienceCo
           )
         : (0.5 + random.unit() / 2) * growing(PARKED_PAUSE_MS, attempt)
     onTrouble({ kind: outcome.kind, object: object.name, reason: outcome.reason, attempt, pauseMs })
+    if (outcome.kind === 'park') await parking.wait(pauseMs, signal)
     // That others are stored says nothing of a name that is taken: it is not tried again with each of them.
-    await (outcome.kind === 'park' ? parking.wait(pauseMs, signal) : clock.sleep(pauseMs, signal))
+    else if (outcome.kind === 'taken') await clock.sleep(pauseMs, signal)
+    // Time that the destination asked for is waited out all the same: the limit lets nobody put before it is over.
+    else await parking.waitOut(pauseMs, random, signal)
   }
   return undefined
 }

@@ -8,6 +8,7 @@ import { LineRuns } from './line-runs.ts'
 import type { Lines } from './lines.ts'
 import { payloadName, payloadSetName } from './object-name.ts'
 import { type PatienceContext, putUntilStored, type Trouble } from './patience.ts'
+import type { PutProgress } from './put-progress.ts'
 import type { Budget } from './turn.ts'
 
 const HOUR_MS = 3_600_000
@@ -18,6 +19,10 @@ export interface PayloadPuts extends PatienceContext {
   bodies: Budget
   /** How many such payloads there may be. */
   puts: Budget
+  /** What an earlier delivery of this segment has stored, and what this one has. */
+  progress: PutProgress
+  /** After how many stored payloads it is noted how far all are: after a crash so many more are put again. */
+  notePayloads: number
 }
 
 /** All objects of one source and hour, as the ledger knows them. */
@@ -41,6 +46,11 @@ export class PayloadObjects {
   /** Records come in runs of one source and hour. */
   #set: PayloadSet | undefined
   #underWay = 0
+  /** By place, in their order: how many payloads of a record are not stored. */
+  readonly #unstored = new Map<number, number>()
+  /** The place behind the records that were added, all of them from the first on. */
+  #next = 0
+  #storedUnnoted = 0
   #isStopped = false
   #failure: { error: unknown } | undefined
   #wake = () => {}
@@ -66,15 +76,21 @@ export class PayloadObjects {
   /** Begins to put the payloads of a record, which `lines` has found in it, as room is made for each. False when told to stop. */
   async add(place: number, record: StoredRecord, lines: Lines): Promise<boolean> {
     const { payloads } = record
+    // Behind a record that is damaged or dead nothing is noted: what it was found to be once need not be so again.
+    if (place === this.#next) this.#next += 1
     if (payloads === 0) return true
     const set = this.#setFor(record)
-    const { bodies, puts } = this.#context
+    const { bodies, puts, progress } = this.#context
+    const isStored = place < progress.place
+    if (!isStored) this.#unstored.set(place, payloads)
     for (let index = 0; index < payloads; index++) {
-      // Copied: the frame's memory is used again while this is put.
-      const body = new Uint8Array(record.body.subarray(lines.payloadStart(index), lines.payloadEnd(index)))
-      const sha256 = hash('sha256', body, 'buffer')
+      const bytes = record.body.subarray(lines.payloadStart(index), lines.payloadEnd(index))
+      const sha256 = hash('sha256', bytes, 'buffer')
       set.digests.update(sha256)
-      set.bytes += body.length
+      set.bytes += bytes.length
+      if (isStored) continue
+      // Copied: the frame's memory is used again while this is put.
+      const body = new Uint8Array(bytes)
       await puts.take(1)
       await bodies.take(body.length)
       if (this.#isStopped || this.#failure) {
@@ -82,7 +98,7 @@ export class PayloadObjects {
         return this.#halt()
       }
       this.#underWay += 1
-      void this.#put(payloadName(set.name, place, index), body, sha256)
+      void this.#put(place, payloadName(set.name, place, index), body, sha256)
     }
     set.payloads += payloads
     set.runs.add(place, payloads)
@@ -97,12 +113,15 @@ export class PayloadObjects {
         this.#wake = resolve
       })
     }
-    return this.#isStopped || this.#failure ? this.#halt() : true
+    if (this.#isStopped || this.#failure) return this.#halt()
+    await this.#context.progress.remove()
+    return true
   }
 
   /** Nobody waits for them any longer: puts under way are given up, to be repeated with the segment. */
   abandon(): void {
     this.#stop.abort()
+    void this.#context.progress.close()
   }
 
   /** For the ledger. */
@@ -112,11 +131,13 @@ export class PayloadObjects {
     })
   }
 
-  async #put(name: string, body: Uint8Array<ArrayBuffer>, sha256: Uint8Array): Promise<void> {
+  async #put(place: number, name: string, body: Uint8Array<ArrayBuffer>, sha256: Uint8Array): Promise<void> {
     const object = { name, body, sha256, contentType: 'application/octet-stream', contentEncoding: undefined }
     try {
-      if (await putUntilStored(object, this.#context)) this.#isMended(name)
-      else this.#isStopped = true
+      if (await putUntilStored(object, this.#context)) {
+        this.#isMended(name)
+        this.#isStored(place)
+      } else this.#isStopped = true
     } catch (error) {
       this.#failure ??= { error }
     }
@@ -124,6 +145,17 @@ export class PayloadObjects {
     this.#giveBack(body)
     this.#underWay -= 1
     if (this.#underWay === 0 || this.#failure) this.#wake()
+  }
+
+  #isStored(place: number): void {
+    const left = (this.#unstored.get(place) as number) - 1
+    if (left > 0) this.#unstored.set(place, left)
+    else this.#unstored.delete(place)
+    this.#storedUnnoted += 1
+    if (this.#storedUnnoted < this.#context.notePayloads) return
+    this.#storedUnnoted = 0
+    const [first = this.#next] = this.#unstored.keys()
+    this.#context.progress.note(Math.min(first, this.#next))
   }
 
   /** A segment may have very many objects left: whoever looks is not to think that it waits for somebody all the while. */

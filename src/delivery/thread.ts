@@ -1,13 +1,14 @@
 /** A delivery thread's entry: takes segments by message and answers with what became of them. */
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { openPlace } from '../destination/place.ts'
+import { openPlace, placeKey } from '../destination/place.ts'
 import { Garbage } from '../platform/garbage.ts'
 import { systemPlatform } from '../platform/platform.ts'
 import { ChunkPool } from './chunk-pool.ts'
 import { createCompressor } from './compressor.ts'
 import { createDecompressor } from './decompressor.ts'
-import { type DeliveryContext, deliver } from './deliver.ts'
+import { deliver } from './deliver.ts'
+import type { DeliveryContext } from './delivery-context.ts'
 import { CHUNK_BYTES } from './encode.ts'
 import { Lines } from './lines.ts'
 import type { JobMessage, ThreadData, ThreadMessage } from './messages.ts'
@@ -19,6 +20,9 @@ import { Budget, Turn } from './turn.ts'
 /** Of stored objects; measured at 64 MiB objects, the most that a thread held went from 165 to 130 MB. */
 const GARBAGE_BYTES_MAX = 8 * 1024 * 1024
 
+/** Of single payloads: a line is written for so many puts, and after a crash so many more are put again. */
+const NOTE_PAYLOADS = 256
+
 const start = workerData as ThreadData
 const gauges = new PutGauges(start.gauges)
 const say = (message: ThreadMessage) => parentPort?.postMessage(message)
@@ -26,6 +30,7 @@ const say = (message: ThreadMessage) => parentPort?.postMessage(message)
 const context: DeliveryContext = {
   platform: systemPlatform,
   destination: openPlace(start.place, systemPlatform, process.env),
+  destinationKey: placeKey(start.place),
   turn: new Turn(),
   compress: createCompressor,
   decompress: createDecompressor,
@@ -36,6 +41,7 @@ const context: DeliveryContext = {
   garbage: new Garbage(GARBAGE_BYTES_MAX),
   bodies: new Budget(start.bodyBytesMax),
   puts: new Budget(start.putsMax),
+  notePayloads: NOTE_PAYLOADS,
   limits: {
     lines: new PutLimit(systemPlatform.clock, start.workersMax, (counts) => gauges.set('lines', counts)),
     payload: new PutLimit(systemPlatform.clock, start.putsMax, (counts) => gauges.set('payload', counts)),

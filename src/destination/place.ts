@@ -1,5 +1,7 @@
 /** What `--to` can name, as plain data that can be sent to a thread, and how each becomes a destination. */
 
+import { createHash } from 'node:crypto'
+import { resolve } from 'node:path'
 import type { Platform } from '../platform/platform.ts'
 import type { ReadableDestination } from './destination.ts'
 import { directoryDestination } from './directory.ts'
@@ -18,6 +20,12 @@ export function parsePlace(to: string, env: Environment): Place | string {
   }
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(to)) return `'${to.split(':')[0]}' is not a kind of destination`
   return { kind: 'directory', root: to }
+}
+
+/** The same for the same place; another for others, also for those of the same name at another endpoint. */
+export function placeKey(place: Place): string {
+  const whole = place.kind === 'directory' ? { ...place, root: resolve(place.root) } : place
+  return createHash('sha256').update(JSON.stringify(whole)).digest('hex').slice(0, 16)
 }
 
 /** Opens a place. `env` is where S3 credentials may stand. */

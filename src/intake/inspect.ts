@@ -101,65 +101,18 @@ export function statusOf(state: State): Status {
     state ? { lane, ...state.balance, ...readiness(state), segments: state.segments } : { lane, ready: false, reason },
   )
   const own = { ...state.balance, ...readiness(state), destination, segments }
-  return { ...own, ...(calls && { calls }), ...(each && { lanes: each }) }
+  // First of all: whoever reads on is not to take sums of some lanes for those of all.
+  return { ...completeness(lanes), ...own, ...(calls && { calls }), ...(each && { lanes: each }) }
+}
+
+function completeness(lanes: readonly LaneState[] = []): object {
+  const missing = lanes.filter(({ state }) => !state).map(({ lane }) => lane)
+  if (missing.length === 0) return { complete: true }
+  const which = `lane${missing.length === 1 ? '' : 's'} ${missing.join(', ')}`
+  const sums = `without ${which}: what was accepted there is in none of these figures`
+  return { complete: false, missing_lanes: missing, sums }
 }
 
 function readiness({ refusal }: State): Readiness {
   return refusal ? { ready: false, code: refusal.code, detail: refusal.detail } : { ready: true }
-}
-
-/** `GET /metrics`: the balance, and how puts fare, as Prometheus text. */
-export function metricsResponse({ balance, puts, calls, lanes = [] }: State): Response {
-  const lines: string[] = []
-  // A sum without a lane that doesn't answer would look like counters that were reset: no sample is a gap.
-  if (lanes.every(({ state }) => state !== undefined)) lines.push(...balanceLines(balance), ...putLines(puts))
-  if (calls) lines.push(...callLines(calls))
-  lines.push(...laneLines(lanes))
-  return new Response(`${lines.join('\n')}\n`, { headers: { 'content-type': 'text/plain; version=0.0.4' } })
-}
-
-function balanceLines(balance: Balance): string[] {
-  return (['accepted', 'stored', 'dead', 'pending'] as const).flatMap((state) =>
-    (['payloads', 'bytes'] as const).flatMap((unit) => {
-      const isGauge = state === 'pending'
-      const name = `millrace_${state}_${unit}${isGauge ? '' : '_total'}`
-      return [`# TYPE ${name} ${isGauge ? 'gauge' : 'counter'}`, `${name} ${balance[state][unit]}`]
-    }),
-  )
-}
-
-const PUT_METRICS = [
-  ['millrace_puts_in_flight', 'gauge', 'inFlight'],
-  ['millrace_puts_limit', 'gauge', 'limit'],
-  ['millrace_puts_throttled_total', 'counter', 'throttled'],
-] as const satisfies readonly [string, string, keyof Puts][]
-
-function putLines(puts: State['puts']): string[] {
-  return PUT_METRICS.flatMap(([name, type, field]) => [
-    `# TYPE ${name} ${type}`,
-    ...(['lines', 'payload'] as const).map((format) => `${name}{format="${format}"} ${puts[format][field]}`),
-  ])
-}
-
-function callLines({ running, failing, retried }: Calls): string[] {
-  return [
-    '# TYPE millrace_calls_running gauge',
-    `millrace_calls_running ${running}`,
-    '# TYPE millrace_calls_failing gauge',
-    `millrace_calls_failing ${failing}`,
-    '# TYPE millrace_calls_retried_total counter',
-    `millrace_calls_retried_total ${retried}`,
-  ]
-}
-
-function laneLines(lanes: readonly LaneState[]): string[] {
-  if (lanes.length === 0) return []
-  return [
-    '# TYPE millrace_lane_up gauge',
-    ...lanes.map(({ lane, state }) => `millrace_lane_up{lane="${lane}"} ${state ? 1 : 0}`),
-    '# TYPE millrace_lane_pending_payloads gauge',
-    ...lanes.flatMap(({ lane, state }) =>
-      state ? [`millrace_lane_pending_payloads{lane="${lane}"} ${state.balance.pending.payloads}`] : [],
-    ),
-  ]
 }

@@ -20,6 +20,17 @@ export function parseSegmentName(name: string): { number: number; state: Segment
   return match ? { number: Number(match[1]), state: match[2] as SegmentState } : undefined
 }
 
+/** Where it is noted how far the delivery of a segment has come; the same in every state. */
+export function progressPath(path: string): string {
+  return `${path.replace(/\.(open|sealed)$/, '')}.progress`
+}
+
+/** Takes such a file's name apart; undefined when it isn't one. */
+export function parseProgressName(name: string): { number: number } | undefined {
+  const digits = /^(\d{16})\.progress$/.exec(name)?.[1]
+  return digits === undefined ? undefined : { number: Number(digits) }
+}
+
 /** Which segment a path names; the lane only where the directory has a lane's name. Undefined when it names none. */
 export function parseSegmentPath(path: string) {
   const parsed = parseSegmentName(basename(path))

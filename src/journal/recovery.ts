@@ -6,7 +6,7 @@ import type { Observer } from '../observe/events.ts'
 import type { Files, OpenFile } from '../platform/files.ts'
 import type { RememberedNote, SealedSegment } from './journal.ts'
 import { decodeSeal, encodeSeal, HEADER_BYTES, LAYOUT_VERSION, SEAL_BYTES, type SealTotals } from './layout.ts'
-import { HANDLED, parseSegmentName, receiptPrefix } from './name.ts'
+import { HANDLED, parseProgressName, parseSegmentName, receiptPrefix } from './name.ts'
 import { isNotesName, writeNotes } from './notes.ts'
 import { readHeader, readPieces, type SegmentPiece } from './reader.ts'
 import { noteOf, readRecords } from './record.ts'
@@ -32,13 +32,19 @@ const BESIDE = [CORRUPT, 'dead', HANDLED]
 export async function recover(files: Files, directory: string, observe: Observer): Promise<Recovered> {
   const recovered: Recovered = { segments: [], lastNumber: 0 }
   const found = []
+  const progress: { number: number; path: string }[] = []
   for (const name of await files.list(directory)) {
     const parsed = parseSegmentName(name)
     const path = join(directory, name)
+    const delivered = parseProgressName(name)
     if (parsed) found.push({ ...parsed, path })
+    else if (delivered) progress.push({ ...delivered, path })
     else if (!BESIDE.includes(name) && !isNotesName(name)) observe({ kind: 'journal-foreign-file', path })
   }
   for (const { path } of found) await refuseNewer(files, path)
+  // Its segment is gone: that it was removed before was lost with the power.
+  const numbers = new Set(found.map(({ number }) => number))
+  for (const { path, number } of progress) if (!numbers.has(number)) await files.remove(path)
   for (const { path, number, state } of found) {
     recovered.lastNumber = Math.max(recovered.lastNumber, number)
     const isOpen = state === 'open'

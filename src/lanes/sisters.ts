@@ -9,6 +9,7 @@ import { STATE_PATH } from '../intake/listener.ts'
 import type { KeyedPost } from '../intake/post.ts'
 import { problemAnswer } from '../intake/problem.ts'
 import type { Clock } from '../platform/clock.ts'
+import type { Files } from '../platform/files.ts'
 
 /** Which lane this is, of how many, and where their sockets are. */
 export interface SistersOptions {
@@ -28,6 +29,12 @@ const OWN_HEADERS = ['connection', 'keep-alive', 'date', 'content-length', 'tran
 /** Where a lane listens for the others. */
 export function socketPath(socketDirectory: string, lane: number): string {
   return join(socketDirectory, `lane-${lane}.sock`)
+}
+
+/** Removes what lanes leave that have ended: none of this directory may run. One that can't be removed harms nobody. */
+export async function removeSockets(files: Files, socketDirectory: string): Promise<void> {
+  const left = (await files.list(socketDirectory)).filter((name) => /^lane-\d{1,5}\.sock$/.test(name))
+  await Promise.allSettled(left.map((name) => files.remove(join(socketDirectory, name))))
 }
 
 /** Asks other lanes. None of its answers is an error: a lane that is down is an outcome. */

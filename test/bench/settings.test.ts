@@ -1,7 +1,8 @@
 /** What the command line asks of the bench, and the command that a result is kept with. */
 
 import { expect, test } from 'bun:test'
-import { type Asked, commandOf, parseSettings, settingsFor } from '../../bench/settings.ts'
+import { QUESTIONS } from '../../bench/questions.ts'
+import { type Asked, commandOf, misplacedFlag, parseSettings, settingsFor, USAGE } from '../../bench/settings.ts'
 import { missingTools } from '../../bench/tools.ts'
 
 const asked = (...args: string[]) => parseSettings(args) as Asked
@@ -19,6 +20,29 @@ test('a wrong argument is refused with its name', () => {
   expect(parseSettings(['--rounds', 'many'])).toContain('many')
   expect(parseSettings(['--backlog', '10'])).toContain('--backlog')
   expect(parseSettings(['--nope'])).toContain('--nope')
+})
+
+test.each([
+  [['single', '--rate', '1000'], '--rate is for batch, and means nothing to single'],
+  [['batch', 'landed', '--rate', '1000'], '--rate is for batch, and means nothing to landed'],
+  [['single', '--backlog', '1MiB'], '--backlog is for memory, growth, and means nothing to single'],
+  [['peers', 'lanes', '--keep'], '--keep is for guard, and means nothing to peers, lanes'],
+  [['batch', '--rate', '1000'], undefined],
+  [['growth', 'memory', '--backlog', '1MiB'], undefined],
+  [['guard', '--keep'], undefined],
+  [['single', '--seconds', '1', '--warmup', '1', '--rounds', '1', '--quick'], undefined],
+])('%p: a flag that means nothing to a question is refused, with whom it is for', (args, message) => {
+  const said = asked(...args)
+  const questions = said.names.flatMap((name) => QUESTIONS.find((question) => question.name === name) ?? [])
+  expect(misplacedFlag(said, questions, QUESTIONS)).toBe(message as string)
+})
+
+test('the usage says whom a flag is for, and who compares with what is kept can be told to keep', () => {
+  for (const flag of ['rate', 'backlog', 'keep'] as const) {
+    const takers = QUESTIONS.filter(({ takes }) => takes?.includes(flag)).map(({ name }) => name)
+    expect(USAGE).toMatch(new RegExp(`--${flag} .*${takers.join(', ')}: `))
+  }
+  for (const { compare, takes = [] } of QUESTIONS) expect(takes.includes('keep')).toBe(compare !== undefined)
 })
 
 test('the command that is kept with a result asks for the same again', () => {

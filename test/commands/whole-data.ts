@@ -20,7 +20,7 @@ export interface Report {
   objects_checked: number
   wrong: number
   not_checked: number
-  problems: { kind: string; what: string; detail: string; receipts?: [string, string] }[]
+  problems: { kind: string; what: string; detail: string; objects?: string[]; receipts?: [string, string] }[]
 }
 
 /** Runs `millrace verify --json`. */

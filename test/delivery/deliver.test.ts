@@ -133,6 +133,20 @@ describe('a repeat', () => {
     }
   })
 
+  test('counts what stored objects leave behind, and nothing of one that it was told to stop at', async () => {
+    const { run, store, stop, context } = contextOf(VARIED_FILES())
+    const garbage: number[] = []
+    context.garbage.add = (bytes) => void garbage.push(bytes)
+    store.answer = (_, put) => {
+      if (put < 3) return { kind: 'stored', already: false }
+      stop.abort()
+      return { kind: 'retry', reason: 'the signal' }
+    }
+    expect(await run()).toEqual({ kind: 'stopped' })
+    expect(garbage).toEqual([...store.objects.values()].map(({ body }) => body.length))
+    expect(garbage).toHaveLength(2)
+  })
+
   test('of a put that failed is one object, put until it is stored', async () => {
     const { run, store, platform, troubles } = contextOf(VARIED_FILES())
     store.answer = (_, put) => (put % 3 === 0 ? { kind: 'stored', already: false } : { kind: 'retry', reason: 'busy' })

@@ -3,7 +3,8 @@
 import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
 import { createCompressor } from '../../src/delivery/compressor.ts'
 import { createDecompressor } from '../../src/delivery/decompressor.ts'
-import { type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
+import { deliver } from '../../src/delivery/deliver.ts'
+import type { DeliveryContext } from '../../src/delivery/delivery-context.ts'
 import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
 import { Lines } from '../../src/delivery/lines.ts'
 import { Parking } from '../../src/delivery/parking.ts'
@@ -87,6 +88,7 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
   const context: DeliveryContext = {
     platform,
     destination,
+    destinationKey: 'test',
     turn: new Turn(),
     lines: new Lines(),
     garbage: new Garbage(Number.POSITIVE_INFINITY),
@@ -95,6 +97,7 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
     chunks: new ChunkPool(CHUNK_BYTES, 2),
     bodies: new Budget(bodyBytesMax),
     puts: new Budget(putsMax),
+    notePayloads: 256,
     limits: {
       lines: new PutLimit(platform.clock, 32, (now) => gauges.set('lines', now)),
       payload: new PutLimit(platform.clock, putsMax, (now) => gauges.set('payload', now)),

@@ -236,3 +236,14 @@ test('that fill in the middle of long frames, in memory that others need meanwhi
     expect(found.slice(1, -2).every(({ index }, i) => index === i)).toBe(true)
   }
 })
+
+test('of a long frame are made of one copy of it, as long as nobody else has the memory', async () => {
+  const payloads = Array.from({ length: 5000 }, (_, i) => `"${`${i}`.padEnd(90, '.')}"`)
+  const { record } = arrayOf(payloads)
+  const frames = [[record], [record]]
+  const { run, store, context } = contextOf(filesWith([{ header: { objectBytesMax: 1000 }, frames }]))
+  await run()
+  expect(store.objects.size).toBeGreaterThan(1000)
+  // Once for the segment, and once for each of its frames.
+  expect(context.lines.loads).toBe(3)
+})

@@ -285,6 +285,14 @@ test('files of others are left alone and reported; the directories for set-aside
     expect(it.platform.files.get(path)).toEqual(Uint8Array.from(bytes))
 })
 
+test('how far a delivery has come stays with its segment, and goes where that is gone', async () => {
+  const own = SEALED.replace('.sealed', '.progress')
+  const orphan = `${LANE}/0000000000000099.progress`
+  const it = await found({ [SEALED]: SEGMENT.sealed, [own]: Buffer.from('a'), [orphan]: Buffer.from('b') })
+  expect(it.events.filter(({ kind }) => kind === 'journal-foreign-file')).toEqual([])
+  expect([it.platform.files.get(own), it.platform.files.get(orphan)]).toEqual([Uint8Array.from([0x61]), undefined])
+})
+
 test('a start after a start finds the same, whatever it was that it found', async () => {
   const cases = [
     SEGMENT.bytes,

@@ -2,14 +2,8 @@
 
 import { expect, test } from 'bun:test'
 import { jsonAnswer } from '../../src/intake/answer.ts'
-import {
-  type Inspection,
-  type LaneState,
-  metricsResponse,
-  readyResponse,
-  type State,
-  statusResponse,
-} from '../../src/intake/inspect.ts'
+import { type Inspection, type LaneState, readyResponse, type State, statusResponse } from '../../src/intake/inspect.ts'
+import { metricsResponse } from '../../src/intake/metrics.ts'
 import { keeperOf, Overview } from '../../src/lanes/overview.ts'
 
 const amount = (payloads: number) => ({ payloads, bytes: payloads * 10 })
@@ -42,7 +36,8 @@ const down = { lane: 2, state: undefined, reason: 'lane 2 does not answer (it is
 test('what all lanes have is the sum; each of them is there, in order', async () => {
   const status = await statusResponse(await whole.state()).json()
   expect(status).toMatchObject({ accepted: amount(666), stored: amount(333), pending: amount(222), dead: amount(111) })
-  expect(status).toMatchObject({ ready: true, destination: 's3://b', segments: 111 })
+  expect(status).toMatchObject({ complete: true, ready: true, destination: 's3://b', segments: 111 })
+  expect(status).not.toHaveProperty('missing_lanes')
   expect(status).toMatchObject({ lanes: [{ lane: 0, segments: 10 }, { lane: 1 }, { lane: 2, accepted: amount(600) }] })
   const metrics = await metricsResponse(await whole.state()).text()
   expect(metrics).toContain('\nmillrace_accepted_payloads_total 666\n')
@@ -69,9 +64,25 @@ test('one lane that does not answer is named, and counters have a gap rather tha
     accepted: amount(12),
     lanes: [{}, {}, { lane: 2, reason: down.reason }],
   })
+  // Before any sum, what it is without.
+  expect(Object.entries(status as object).slice(0, 3)).toEqual([
+    ['complete', false],
+    ['missing_lanes', [2]],
+    ['sums', expect.stringMatching(/^without lane 2: /)],
+  ])
   const metrics = await metricsResponse(await one.state()).text()
   expect(metrics).not.toContain('millrace_accepted_payloads_total')
   expect(metrics).toContain('millrace_lane_up{lane="2"} 0')
+})
+
+test('several lanes that do not answer are all named', async () => {
+  const status = await statusResponse(await overview(stateOf(1), [{ ...down, lane: 0 }, down]).state()).json()
+  expect(status).toMatchObject({ complete: false, missing_lanes: [0, 2], accepted: amount(6) })
+  expect(status).toHaveProperty('sums', expect.stringMatching(/^without lanes 0, 2: /))
+})
+
+test('a server of one lane is complete', async () => {
+  expect(await statusResponse(stateOf(1)).json()).toMatchObject({ complete: true, accepted: amount(6) })
 })
 
 test('a receipt goes to the lane that keeps its journal, also when there are fewer lanes than there were', async () => {

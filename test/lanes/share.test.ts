@@ -39,6 +39,16 @@ test('a bound whose shares are too small for a body that one lane would take is 
   expect(shareFault(options('--intake-bytes-max', '1MiB', '--lanes', '1'))).toBeUndefined()
 })
 
+test('what bodies may take by default is enough for any number of lanes, and for any body', () => {
+  for (const args of [[], ['--body-bytes-max', '40MiB'], ['--body-bytes-max', '1KiB']]) {
+    for (const lanes of [1, 4, 5, 7, 64]) {
+      const all = options('--journal-bytes-max', '1000GiB', '--lanes', String(lanes), ...args)
+      expect(shareFault(all)).toBeUndefined()
+      expect(all.intakeBytesMax).toBe(Math.max(64 * 1024 ** 2, lanes * all.bodyBytesMax))
+    }
+  }
+})
+
 test('a lane that keeps ending waits longer and longer, up to a bound; one that has lived for a while does not', () => {
   const pause = new RestartPause()
   const pauses = Array.from({ length: 12 }, () => pause.after(500))

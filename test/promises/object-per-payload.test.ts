@@ -7,7 +7,7 @@ import { millrace } from '../commands/run-command.ts'
 import { copyOf, entriesIn, flip, verify } from '../commands/whole-data.ts'
 import { Ledger } from '../ledger.ts'
 import { Millrace, Scratch } from '../millrace.ts'
-import { objectNamesIn, readObjectsIn, readPayloadObject } from '../objects.ts'
+import { objectNamesIn, readObjectsIn } from '../objects.ts'
 import { S3Store, s3Env } from '../s3-store.ts'
 import { seeded } from '../seeded.ts'
 
@@ -122,27 +122,62 @@ describe('where and verify', () => {
     }
   })
 
-  test('an object that is gone is missing, and the record is named that lacks it', async () => {
+  test('objects that are gone are missing, and named', async () => {
+    using scratch = new Scratch()
+    const data = copyOf(whole, scratch)
+    const paths = [20, 21].map((at) => objectPath(data, at))
+    for (const path of paths) rmSync(path)
+    for (const more of [[], ['--deep']]) {
+      const { code, report } = await verify(data, ...more)
+      expect([code, new Set(report.problems.map(({ kind }) => kind))]).toEqual([1, new Set(['object_missing'])])
+      expect(report.problems[0]?.detail).toMatch(/^[12] of its \d+ objects are not there$/)
+      // Segments are looked at side by side.
+      expect(report.problems.flatMap(({ objects = [] }) => objects).toSorted()).toEqual(paths)
+    }
+    const { out } = await millrace(['verify', '--data', data])
+    for (const path of paths) expect(out).toContain(`\n  ${path}\n`)
+  })
+
+  test('of very many that are gone the first are named', async () => {
+    using scratch = new Scratch()
+    const data = copyOf(whole, scratch)
+    for (const name of objectNamesIn(join(data, 'objects'))) rmSync(join(data, 'objects', name))
+    const { report } = await verify(data)
+    const named = report.problems.map(({ objects = [] }) => objects.length)
+    const lines = entriesIn(data).flatMap(({ objects }) => objects.map(({ lines }) => lines))
+    expect(named.toSorted()).toEqual(lines.map((count) => Math.min(count, 10)).toSorted())
+  })
+
+  test.each([
+    ['behind those of a record', (name: string) => name.replace(/\d+$/, '99')],
+    ['with digits too many', (name: string) => name.replace(/(\d+)$/, '0$1')],
+    ['of a place without a record', (name: string) => name.replace(/\d+-\d+$/, '77777-0')],
+  ])('an object of another’s, %s, changes nothing and stands for none', async (_, foreign) => {
     using scratch = new Scratch()
     const data = copyOf(whole, scratch)
     const path = objectPath(data, 20)
-    const place = readPayloadObject(path, new Uint8Array())?.receipt.split('-').at(-1)
+    writeFileSync(foreign(path), 'another’s')
+    for (const more of [[], ['--deep']]) expect((await verify(data, ...more)).report.problems).toEqual([])
     rmSync(path)
     for (const more of [[], ['--deep']]) {
-      const { code, report } = await verify(data, ...more)
-      expect([code, report.problems.map(({ kind }) => kind)]).toEqual([1, ['object_missing']])
-      expect(report.problems[0]?.detail).toMatch(new RegExp(`^1 of its \\d+ objects .* record at ${place}$`))
+      expect((await verify(data, ...more)).report.problems).toMatchObject([{ kind: 'object_missing', objects: [path] }])
     }
   })
 
-  test('an object of another length is seen; one with other bytes, deep', async () => {
+  test('an object of another length is seen; one with other bytes, deep; what is no JSON is named', async () => {
     using scratch = new Scratch()
     const data = copyOf(whole, scratch)
     flip(objectPath(data, 20), 3)
     expect((await verify(data)).report.problems).toEqual([])
-    expect((await verify(data, '--deep')).report.problems).toMatchObject([{ kind: 'object_checksum' }])
-    writeFileSync(objectPath(data, 20), '"longer than it was"')
+    const changed = (await verify(data, '--deep')).report.problems
+    expect(changed).toMatchObject([{ kind: 'object_checksum', detail: expect.stringContaining('can’t be told') }])
+    flip(objectPath(data, 20), 0)
+    const broken = { kind: 'object_checksum', objects: [objectPath(data, 20)] }
+    expect((await verify(data, '--deep')).report.problems).toMatchObject([broken])
+    writeFileSync(objectPath(data, 20), '"longer than it was')
     expect((await verify(data)).report.problems).toMatchObject([{ kind: 'object_size' }])
+    const longer = { kind: 'object_size', objects: [objectPath(data, 20)] }
+    expect((await verify(data, '--deep')).report.problems).toMatchObject([longer])
   })
 
   test('two objects that were exchanged are seen deep', async () => {

@@ -1,14 +1,6 @@
 /** One process from its start to its end: the real pipeline and the real deliveries, on the simulated machine. */
 
-import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
-import { createCompressor } from '../../src/delivery/compressor.ts'
-import { createDecompressor } from '../../src/delivery/decompressor.ts'
-import { type Delivered, type DeliveryContext, deliver } from '../../src/delivery/deliver.ts'
-import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
-import { Lines } from '../../src/delivery/lines.ts'
-import { Parking } from '../../src/delivery/parking.ts'
-import { PutLimit } from '../../src/delivery/put-limit.ts'
-import { Budget, Turn } from '../../src/delivery/turn.ts'
+import type { Delivered } from '../../src/delivery/deliver.ts'
 import type { Destination } from '../../src/destination/destination.ts'
 import { openDataDirectory } from '../../src/journal/data-directory.ts'
 import type { SealedSegment } from '../../src/journal/journal.ts'
@@ -18,8 +10,8 @@ import { Ledger } from '../../src/observe/ledger.ts'
 import type { Amount } from '../../src/observe/ledger-entry.ts'
 import { type Pipeline, type PipelineOptions, startPipeline } from '../../src/pipeline.ts'
 import type { Files } from '../../src/platform/files.ts'
-import { Garbage } from '../../src/platform/garbage.ts'
 import type { Platform } from '../../src/platform/platform.ts'
+import { DeliveryThreads, type ThreadsOptions } from './delivery-threads.ts'
 import type { Disk } from './disk.ts'
 import type { DiskFaults } from './disk-faults.ts'
 import { FaultyFiles } from './faulty-files.ts'
@@ -34,10 +26,6 @@ export const LEDGER = 'data/ledger'
 const LEDGER_DAYS = 30
 /** What a stop may take beyond its grace, on a slow disk. */
 const STOP_MS_MAX = 60_000
-/** Of threads that died, whose deliveries never go on: a new one has to be compiled, which takes longer than a whole life. */
-const spareLines: Lines[] = []
-/** The pause before a job is run again whose thread died, as in `threads.ts`. */
-const CRASH_PAUSE_MS = 1000
 
 type Deliver = (segment: SealedSegment) => Promise<Delivered>
 
@@ -60,21 +48,10 @@ export interface Surroundings {
 
 /** What changes from life to life. */
 export interface LifeOptions
-  extends Omit<PipelineOptions, 'laneDirectory' | 'node' | 'lane' | 'destination' | 'noteWindowMs'> {
-  threads: number
-  bodyBytesMax: number
-  putsMax: number
-}
+  extends ThreadsOptions,
+    Omit<PipelineOptions, 'laneDirectory' | 'node' | 'lane' | 'destination' | 'noteWindowMs'> {}
 
 export type Ending = 'killed' | 'power lost' | 'stopped' | 'start failed'
-
-interface Thread {
-  strand: Strand
-  files: FaultyFiles
-  context: DeliveryContext
-  /** Ends the jobs it has when it dies. */
-  jobs: Set<(error: Error) => void>
-}
 
 /** One process. */
 export class Life {
@@ -88,8 +65,7 @@ export class Life {
   readonly #options: LifeOptions
   readonly #files: FaultyFiles
   readonly #platform: Platform
-  readonly #threads: Thread[]
-  #threadsMade = 0
+  readonly #threads: DeliveryThreads
   /** Payloads that the journal must count: those it found, took, and hasn't given away. */
   #payloads = 0
   #unanswered = 0
@@ -104,7 +80,13 @@ export class Life {
     this.strand = { name: `${number}`, dead: false }
     this.#files = this.#filesOf(this.strand)
     this.#platform = this.#platformOf(this.strand, this.#files)
-    this.#threads = Array.from({ length: options.threads }, () => this.#thread())
+    this.#threads = new DeliveryThreads(this.strand.name, options, around, {
+      filesOf: (strand) => this.#filesOf(strand),
+      platformOf: (strand, files) => this.#platformOf(strand, files),
+      clock: this.#platform.clock,
+      onOperation: () => this.#onOperation(),
+      observe: (event) => this.#observe(event),
+    })
   }
 
   /** Begins as the server does; what fails here ends the process. */
@@ -112,7 +94,7 @@ export class Life {
     const { format, compression, lingerMs, objectBytesMax, maxWorkers } = this.#options
     this.#around.world.log(`life ${this.number} begins ${JSON.stringify(this.#options)}`)
     const { seams } = this.#around
-    const deliverAgain: Deliver = (segment) => this.#deliver(segment)
+    const deliverAgain: Deliver = (segment) => this.#threads.deliver(segment)
     const start = async () => {
       const directory = await openDataDirectory(this.#platform, () => ({ release() {} }), DATA)
       const { files, clock } = this.#platform
@@ -197,24 +179,12 @@ export class Life {
     this.ended = how
     this.strand.dead = true
     this.#files.cutOff()
-    for (const { strand, files, context } of this.#threads) {
-      strand.dead = true
-      spareLines.push(context.lines)
-      files.cutOff()
-    }
+    this.#threads.cutOff()
   }
 
   /** A delivery thread dies; another takes its place, and its jobs are run again. */
   endThread(which: number): void {
-    const thread = this.#threads[which % this.#threads.length]
-    if (!thread || this.strand.dead) return
-    this.#around.world.log(`thread ${thread.strand.name} dies`)
-    this.#around.world.count('thread deaths')
-    thread.strand.dead = true
-    spareLines.push(thread.context.lines)
-    thread.files.cutOff()
-    this.#threads[which % this.#threads.length] = this.#thread()
-    for (const reject of thread.jobs) reject(new Error('the thread died'))
+    if (!this.strand.dead) this.#threads.end(which)
   }
 
   /** Everybody has their answer, and nothing waits to be stored. */
@@ -284,70 +254,4 @@ export class Life {
     const { world, seams } = this.#around
     return { clock: world.clockOf(strand), files: seams.files?.(files) ?? files, random: world.fork() }
   }
-
-  /** As `threads.ts` does it: again and again, until it is done. */
-  async #deliver(segment: SealedSegment): Promise<Delivered> {
-    for (;;) {
-      const thread = this.#threads.reduce((least, next) => (next.jobs.size < least.jobs.size ? next : least))
-      const { promise, resolve, reject } = Promise.withResolvers<Delivered>()
-      thread.jobs.add(reject)
-      const { world } = this.#around
-      const onTrouble = ({ kind, attempt }: { kind: string; attempt: number }) =>
-        world.log(`thread ${thread.strand.name} has trouble: ${kind}, attempt ${attempt}`)
-      deliver(segment.path, thread.context, onTrouble).then(resolve, reject)
-      try {
-        return await promise
-      } catch (error) {
-        this.#observe({ kind: 'delivery-crash', reason: (error as Error).message })
-        await this.#platform.clock.sleep(CRASH_PAUSE_MS)
-      } finally {
-        thread.jobs.delete(reject)
-      }
-    }
-  }
-
-  /** As `thread.ts` does it. */
-  #thread(): Thread {
-    const { world, store, seams } = this.#around
-    const strand = { name: `${this.number}.${++this.#threadsMade}`, dead: false }
-    const files = this.#filesOf(strand)
-    const platform = this.#platformOf(strand, files)
-    const to = store.of(strand, platform.files, () => this.#onOperation())
-    const context: DeliveryContext = {
-      platform,
-      destination: seams.destination?.(to) ?? to,
-      turn: new Turn(),
-      lines: spareLines.pop() ?? new Lines(),
-      garbage: new Garbage(Number.POSITIVE_INFINITY),
-      compress: (compression) => inSimulatedTime(world, strand, createCompressor(compression)),
-      decompress: (compression, take) => inSimulatedTime(world, strand, createDecompressor(compression, take)),
-      chunks: new ChunkPool(CHUNK_BYTES, 8),
-      bodies: new Budget(this.#options.bodyBytesMax),
-      puts: new Budget(this.#options.putsMax),
-      limits: {
-        lines: new PutLimit(platform.clock, this.#options.maxWorkers),
-        payload: new PutLimit(platform.clock, this.#options.putsMax),
-      },
-      parking: new Parking(platform.clock),
-      observe: (event) => this.#observe(event),
-      signal: new AbortController().signal,
-    }
-    return { strand, files, context, jobs: new Set() }
-  }
-}
-
-/** A compressor or a decompressor. */
-interface Codec<End> {
-  write(chunk: Uint8Array): Promise<void>
-  end(): Promise<End>
-}
-
-/** The real one, on real threads: it begins at a simulated time, when the chunk must still be the same, and ends there. */
-function inSimulatedTime<End>(world: World, strand: Strand, codec: Codec<End>): Codec<End> {
-  const random = world.fork()
-  const atItsTime = <T>(work: () => Promise<T>) =>
-    new Promise<T>((resolve, reject) => {
-      world.after(random.unit() * 3, () => work().then(resolve, reject), strand)
-    })
-  return { write: (chunk) => atItsTime(() => codec.write(chunk)), end: () => atItsTime(() => codec.end()) }
 }
