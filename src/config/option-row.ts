@@ -15,7 +15,7 @@ export interface OptionRow {
   /** What the default means, where it isn't a plain value. */
   defaultMeans?: string
   /** The default, where it follows from what these others are. */
-  defaultFrom?: (others: { lanes: number; bodyBytesMax: number }) => number
+  defaultFrom?: (others: { lanes: number; bodyBytesMax: number; format: string }) => number
   min?: number
   max?: number
   choices?: readonly string[]

@@ -129,8 +129,10 @@ export const OPTIONS = {
     kind: 'count',
     flag: 'threads',
     env: 'MILLRACE_THREADS',
-    default: String(Math.max(1, availableParallelism() - 1)),
-    defaultMeans: 'cores − 1, at least 1',
+    default: undefined,
+    defaultMeans: 'cores − 1, at least 1; cores with --format payload',
+    // Where a put is all there is to a payload, delivery takes more of a machine than intake does.
+    defaultFrom: ({ format }) => Math.max(1, availableParallelism() - (format === 'payload' ? 0 : 1)),
     min: 1,
     max: 256,
     value: 'N',
