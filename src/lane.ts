@@ -5,7 +5,7 @@ import { HANDLER } from './delivery/handler.ts'
 import { DeliveryThreads } from './delivery/threads.ts'
 import { HandlerDeliveries, type HandlerOptions } from './delivery/to-handler.ts'
 import { objectsOf } from './delivery/whereabouts.ts'
-import { type Place, parsePlace } from './destination/place.ts'
+import { type Place, parsePlace, withoutSecrets } from './destination/place.ts'
 import { Admission } from './intake/admission.ts'
 import { Deadlines } from './intake/deadlines.ts'
 import { DrainRate } from './intake/drain-rate.ts'
@@ -14,6 +14,7 @@ import { type Inspection, receiptAnswer, type State, storedIn } from './intake/i
 import type { Listener } from './intake/listener.ts'
 import type { Refusal } from './intake/problem.ts'
 import { StoredWaiters } from './intake/stored-waiters.ts'
+import { MADE_NOTES_WINDOW_MS } from './journal/journal.ts'
 import { parseSegmentPath } from './journal/name.ts'
 import { type ContextOf, listenAsLane } from './lanes/listeners.ts'
 import type { LanePlace } from './lanes/overview.ts'
@@ -54,6 +55,8 @@ const BODY_BYTES_MAX = 32 * 1024 * 1024
 const PUTS_PER_WORKER = 8
 /** Of request bodies; measured at 100 payloads a POST over 1,000 connections, the most that was held went from 156 MB with 32 to 137, for 2 % of all CPU. */
 const GARBAGE_BYTES_MAX = 16 * 1024 * 1024
+/** How many keys of made lines are remembered, 40 MB of memory: an edge's lane sends one every 5 s, or for every 8 MiB. */
+const MADE_KEYS_MAX = 100_000
 /** How often the free space of the journal's disk is looked at. */
 const DISK_LOOK_MS = 1000
 /** What a POST that was passed on may take beside its waits: for the disk, mostly. */
@@ -63,7 +66,14 @@ const PASS_ON_MARGIN_MS = 10_000
 export function checkOptions(options: Options, env: Readonly<Record<string, string | undefined>>): Place {
   const { ackDefault, ackAllow } = options
   const place = parsePlace(options.to ?? `${options.data}/objects`, env)
-  if (typeof place === 'string') throw new Fault('config_invalid', `--to is '${options.to}': ${place}`)
+  if (typeof place === 'string')
+    throw new Fault('config_invalid', `--to is '${withoutSecrets(options.to ?? '')}': ${place}`)
+  if (place.kind === 'forward' && options.format === 'payload') {
+    throw new Fault(
+      'config_invalid',
+      '--format is payload: servers take lines only; what they make of them is theirs to say',
+    )
+  }
   if (ackAllow.includes(ackDefault)) return place
   throw new Fault('config_invalid', `--ack-default is '${ackDefault}': --ack-allow leaves only ${ackAllow.join(', ')}`)
 }
@@ -98,9 +108,12 @@ export async function startLane(
     const named = place.kind === 'directory' ? place.root : (options.to ?? '')
     const destination = toHandler ? HANDLER : named
     const kept = place.kind === 'directory' && !toHandler ? placeForLedger(place.root, options.data) : destination
+    // A server with the same options as this one takes them all.
+    const bytesMax = place.kind === 'forward' ? Math.floor(options.bodyBytesMax / 2) : options.objectBytesMax
+    const objectBytesMax = Math.min(options.objectBytesMax, bytesMax)
     const pipelines = await Pipelines.start(
       platform,
-      { ...options, ...at, noteWindowMs: options.idempotencyWindowMs, destination: kept },
+      { ...options, ...at, objectBytesMax, noteWindowMs: options.idempotencyWindowMs, destination: kept },
       (segment) => deliveries.deliver(segment),
       observe,
       (lane, segment, outcome) => {
@@ -116,6 +129,8 @@ export async function startLane(
     const deadlines = new Deadlines(options.bodyTimeoutMs, clock)
     const { idempotencyWindowMs: windowMs, idempotencyKeysMax: keysMax } = options
     const idempotency = new Idempotency({ windowMs, keysMax }, clock)
+    const madeWindowMs = Math.max(windowMs, MADE_NOTES_WINDOW_MS)
+    const made = new Idempotency({ windowMs: madeWindowMs, keysMax: MADE_KEYS_MAX, forgets: true }, clock)
     const notReady = (): Refusal | undefined => {
       const reason = deliveries.parked
       return admission.status() ?? (reason === undefined ? undefined : { code: 'destination_parked', detail: reason })
@@ -137,7 +152,15 @@ export async function startLane(
       async listen(where) {
         const { lane, lanes } = at
         const notes = await pipelines.notes(files, options.data, clock.nowMs() - windowMs)
-        idempotency.remember(notes, (key) => laneOfKey(key, lanes) === lane)
+        const isOwn = (key: string) => laneOfKey(key, lanes) === lane
+        idempotency.remember(
+          notes.filter(({ isMade }) => !isMade),
+          isOwn,
+        )
+        made.remember(
+          notes.filter(({ isMade }) => isMade),
+          isOwn,
+        )
         // A body that could never fit the journal is too large, not early.
         const bodyBytesMax = Math.min(options.bodyBytesMax, options.journalBytesMax / 2)
         const { host, bodyTimeoutMs, ackDefault, ackAllow, ackStoredLingerMs, ackStoredTimeoutMs } = options
@@ -146,7 +169,9 @@ export async function startLane(
           const asked = { ...ack, storedIn: (receipt: string) => storedIn(receipt, whole) }
           const garbage = new Garbage(GARBAGE_BYTES_MAX)
           const context = { journal, admission, deadlines, clock, garbage, observe, bodyBytesMax, idempotency }
-          return { ...context, ack: asked, passOn }
+          // Where each payload is an object, or given to a function, lines have no place.
+          const madeIdempotency = options.format === 'lines' && !toHandler ? made : undefined
+          return { ...context, madeIdempotency, ack: asked, passOn }
         }
         // Waits end a quarter late at the most.
         const postTimeoutMs = 1.25 * (bodyTimeoutMs + ackStoredTimeoutMs) + PASS_ON_MARGIN_MS

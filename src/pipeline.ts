@@ -6,6 +6,7 @@ import { Dispatcher } from './dispatch/dispatcher.ts'
 import type { Journal, SealedSegment } from './journal/journal.ts'
 import type { JournalOptions } from './journal/journal-options.ts'
 import { openJournal } from './journal/open-journal.ts'
+import { removeSegment } from './journal/segment.ts'
 import type { Observer } from './observe/events.ts'
 import type { Ledger } from './observe/ledger.ts'
 import type { LedgerEntry, SegmentOutcome } from './observe/ledger-entry.ts'
@@ -129,7 +130,7 @@ export async function startPipeline(
     .sort((a, b) => a.entry.entry - b.entry.entry)
     .map(async ({ path, entry }) => {
       await inLedger(() => ledger.renew(entry))
-      await untilGone(() => platform.files.remove(path))
+      await untilGone(() => removeSegment(platform.files, path))
     })
   const deliverOne = async (segment: SealedSegment) => {
     const delivered = await deliver(segment)

@@ -1,4 +1,4 @@
-/** A proxy in front of an S3 store that treats each request as a seed decides: as it should be, or as networks do. */
+/** A proxy in front of an S3 store, or a server that takes POSTs, that treats each request as a seed decides: as it should be, or as networks do. */
 
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { s3Error } from './s3-store.ts'
@@ -99,7 +99,7 @@ export class FaultProxy implements AsyncDisposable {
   async #treat(request: Buffer, client: Socket): Promise<void> {
     const fault = this.#random.chance(this.#rate) ? this.#random.pick(FAULTS) : undefined
     this.counts[fault ?? 'passed'] += 1
-    if (request.toString('latin1', 0, 4) === 'PUT ') await this.onPut('seen')
+    if (isPut(request)) await this.onPut('seen')
     switch (fault) {
       case undefined:
         return this.#answer(client, await this.#pass(request))
@@ -158,10 +158,14 @@ export class FaultProxy implements AsyncDisposable {
       store.on('error', reject)
       store.on('close', () => reject(new Error('the store ended the connection')))
     })
-    const isPut = request.toString('latin1', 0, 4) === 'PUT '
-    if (isPut && answer.toString('latin1', 0, 12) === 'HTTP/1.1 200') await this.onPut('stored')
+    if (isPut(request) && answer.toString('latin1', 0, 10) === 'HTTP/1.1 2') await this.onPut('stored')
     return answer
   }
+}
+
+/** Whether a request brings something to store. */
+function isPut(request: Buffer): boolean {
+  return /^(PUT|POST) /.test(request.toString('latin1', 0, 5))
 }
 
 const STORED = 'HTTP/1.1 200 OK\r\nETag: "never stored"\r\nServer: AmazonS3\r\nContent-Length: 0\r\n\r\n'

@@ -29,6 +29,9 @@ export class Load {
           const text = await response.text()
           if (response.status === 202) for (const payload of payloads) this.acked.add(payload)
           else this.refusals.push({ status: response.status, body: text })
+          // What a proxy says is no answer of ours.
+          if (response.status !== 202 && !text.includes('"code"'))
+            for (const payload of payloads) this.unanswered.add(payload)
         } catch {
           for (const payload of payloads) this.unanswered.add(payload)
           gone = !survives

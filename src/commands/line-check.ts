@@ -121,6 +121,8 @@ class LineCheck {
     const place = Number(placeDigits)
     const index = Number(indexDigits)
     const expected = this.#expectedPlaces()
+    // Of another Millrace's receipts nothing is known here.
+    if (this.#object.hasMade && prefix !== this.#prefix) return undefined
     if (prefix !== this.#prefix || place < expected.first || place > expected.last) {
       const one = `${this.#prefix}-${expected.first}`
       const range = expected.first === expected.last ? one : `${one} to ${expected.last}`

@@ -14,6 +14,7 @@
 import type { Command } from '../config/load-command.ts'
 import type { DeadLine } from '../delivery/dead-letter.ts'
 import { LINE_EXTRA_BYTES_USUAL, Lines } from '../delivery/lines.ts'
+import { readMade } from '../intake/made-lines.ts'
 import type { Refusal } from '../intake/problem.ts'
 import { readCollection, readLines, readValueOrArray, type Shape } from '../intake/shapes.ts'
 import { openDataDirectory } from '../journal/data-directory.ts'
@@ -142,6 +143,8 @@ async function putBack(
     compression,
     objectBytesMax,
     noteWindowMs,
+    // Receipts are told before the records are in: no record may need another segment.
+    takesMade: ready.some(({ record }) => record.kind === 'made'),
     lineExtraBytes: LINE_EXTRA_BYTES_USUAL,
     isStored,
     lastNumberGone: await lastSegmentOf(files, data.ledger, LANE),
@@ -226,5 +229,6 @@ async function recordOf({ files }: Platform, { path }: DeadFile): Promise<NewRec
 
 function reading({ kind }: DeadLine, body: Buffer): Shape | Refusal {
   if (kind === 'collection') return readCollection(body)
+  if (kind === 'made') return readMade(body)
   return kind === 'lines' ? readLines(body) : readValueOrArray(body)
 }

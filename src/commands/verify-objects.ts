@@ -3,7 +3,7 @@
 import { basename, isAbsolute, join, resolve } from 'node:path'
 import type { Variables } from '../config/load.ts'
 import type { Found, ReadableDestination, Unanswered } from '../destination/destination.ts'
-import { openPlace, type Place, parsePlace } from '../destination/place.ts'
+import { openPlace, parsePlace, type ReadablePlace, withoutSecrets } from '../destination/place.ts'
 import { Fault } from '../observe/errors.ts'
 import type { LedgerEntry, LedgerObject } from '../observe/ledger-entry.ts'
 import type { Platform } from '../platform/platform.ts'
@@ -15,6 +15,9 @@ import { objectsIn, type Patiently, PayloadSetCheck } from './verify-payloads.ts
 const PAUSES_MS = [200, 1000, 3000]
 /** After so many objects in a row without an answer a place is asked no more. */
 const FAILURES_MAX = 16
+
+/** Objects that other servers got are lines of those servers' objects. */
+const FORWARDED = 'what was forwarded can not be looked at here: run verify on those servers'
 
 interface OpenedPlace {
   destination: ReadableDestination | undefined
@@ -32,7 +35,7 @@ export class ObjectSearch {
   readonly #env: Variables
   readonly #data: string
   readonly #current: string
-  readonly #instead: Place | undefined
+  readonly #instead: ReadablePlace | undefined
   readonly #insteadName: string
   readonly #isDeep: boolean
   readonly #signal = new AbortController().signal
@@ -52,7 +55,9 @@ export class ObjectSearch {
     this.#isDeep = isDeep
     this.#insteadName = instead ?? ''
     const place = instead === undefined ? undefined : parsePlace(instead, env)
-    if (typeof place === 'string') throw new Fault('config_invalid', `--to is '${instead}': ${place}`)
+    if (typeof place === 'string')
+      throw new Fault('config_invalid', `--to is '${withoutSecrets(instead ?? '')}': ${place}`)
+    if (place?.kind === 'forward') throw new Fault('config_invalid', `--to is '${instead}': ${FORWARDED}`)
     this.#instead = place
   }
 
@@ -132,10 +137,11 @@ export class ObjectSearch {
 
   async #open(destination: string): Promise<OpenedPlace> {
     const closed = (reason: string) => ({ destination: undefined, name: destination, reason, failuresInARow: 0 })
-    const opened = (place: Place, name: string) => {
+    const opened = (place: ReadablePlace, name: string) => {
       return { destination: openPlace(place, this.#platform, this.#env), name, reason: '', failuresInARow: 0 }
     }
     const place = parsePlace(destination, this.#env)
+    if (typeof place !== 'string' && place.kind === 'forward') return closed(FORWARDED)
     const instead = this.#instead
     if (instead && (typeof place === 'string' || place.kind === instead.kind)) {
       const isThere = instead.kind !== 'directory' || (await this.#isThere(instead.root))

@@ -70,14 +70,14 @@ function objectInWords(object: ObjectLines | PayloadNames): string {
   return `  ${payloads === 1 ? 'object ' : 'objects'}     ${name}\n              ${what}\n`
 }
 
-function linesInWords({ name, bytes, sha256, lines }: ObjectLines): string {
+function linesInWords({ name, bytes, sha256, lines, at }: ObjectLines): string {
   const { first, last, exact } = lines
   const range = first === last ? `line ${inDigits(first)}` : `lines ${inDigits(first)} to ${inDigits(last)}`
   const shared = exact ? '' : ' (among lines of other records; look for the receipt)'
   return `  object      ${name}
               ${range}${shared}
               ${count(bytes, 'byte')}, sha256 ${sha256}
-`
+${at === undefined ? '' : `  forwarded   to ${at}, whose own objects have these lines\n`}`
 }
 
 function whyUnknown(receipt: string, { node, directory }: FoundData): string {

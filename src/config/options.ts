@@ -42,7 +42,7 @@ export const OPTIONS = {
     default: undefined,
     defaultMeans: 'objects in the data directory',
     value: 'PLACE',
-    what: 'Where objects go: s3://bucket/prefix, or a directory.',
+    what: 'Where objects go: s3://bucket/prefix, a directory, or other servers, http://a:8080,http://b:8080.',
   },
   format: {
     kind: 'choice',
@@ -80,7 +80,7 @@ export const OPTIONS = {
     min: 64 * 1024,
     max: 1 * GIB,
     value: 'SIZE',
-    what: 'How long an object’s lines get, before compression; a segment is sealed when it holds that much.',
+    what: 'How long an object’s lines get, before compression; to servers half of --body-bytes-max at the most.',
   },
   maxWorkers: {
     kind: 'count',

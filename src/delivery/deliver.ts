@@ -2,7 +2,7 @@
 
 import type { OutgoingObject } from '../destination/destination.ts'
 import type { ObjectFormat, SegmentHeader } from '../journal/layout.ts'
-import { parseSegmentPath, receiptPrefix } from '../journal/name.ts'
+import { parseSegmentPath, receiptPrefix, sentPath } from '../journal/name.ts'
 import { readHeader, readPieces } from '../journal/reader.ts'
 import { readRecord, readRecords, recordBytes, type StoredRecord } from '../journal/record.ts'
 import type { DeadLetter, LedgerObject, SegmentOutcome } from '../observe/ledger-entry.ts'
@@ -17,6 +17,7 @@ import { PutProgress } from './put-progress.ts'
 import type { There } from './taken.ts'
 
 const HOUR_MS = 3_600_000
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 /** What became of a segment: all of it is stored, or the delivery was told to stop before that. */
 export type Delivered =
@@ -134,9 +135,11 @@ class Delivery {
       const begun = group === undefined ? undefined : this.#open.get(group.key)
       const status = lines.run(begun?.encoder.bytes ?? 0, header.objectBytesMax)
       this.#bytes += lines.recordBytes
-      // An object hears of a run without a line, too: the record of a long payload may have ended in it.
-      if (group !== undefined && (begun !== undefined || lines.output.length > 0)) {
+      // An object hears of a run without a line, too: the record of a long payload may have ended in it, or be all of it.
+      const isHeard = begun !== undefined || lines.output.length > 0 || status === 'long_payload'
+      if (group !== undefined && isHeard) {
         const object = begun ?? this.#openObject(header, group)
+        object.hasMade ||= group.first.kind === 'made'
         await object.add(lines)
         if (status === 'long_payload') await object.addLong(lines, frame)
         if (object.encoder.bytes >= header.objectBytesMax) {
@@ -194,8 +197,8 @@ class Delivery {
 
   #openObject(header: SegmentHeader, { first, key }: { first: StoredRecord; key: string }): OpenObject {
     const { compress, chunks } = this.#context
-    const { source, receivedAtMs } = first
-    const object = new OpenObject({ source, receivedAtMs }, compress(header.compression), chunks)
+    const partition = { source: first.source, receivedAtMs: first.receivedAtMs }
+    const object = new OpenObject(partition, compress(header.compression), chunks)
     this.#open.set(key, object)
     return object
   }
@@ -217,8 +220,7 @@ class Delivery {
     const part = this.#parts.get(key) ?? 0
     this.#parts.set(key, part + 1)
     const name = objectName(header, partition, part)
-    const { bodies } = this.#context
-    await bodies.take(body.length)
+    await this.#context.bodies.take(body.length)
     this.#leaveTurn()
     let there: There | undefined
     try {
@@ -228,16 +230,17 @@ class Delivery {
         sha256,
         contentType: 'application/x-ndjson',
         contentEncoding: header.compression === 'none' ? undefined : header.compression,
+        sentPath: sentPath(this.#path),
       }
       there = await putUntilStored(outgoing, this.#patience(header))
     } finally {
-      bodies.give(body.length)
+      this.#context.bodies.give(body.length)
     }
     if (!there) return false
-    const { bytes, linesBeyond } = there
-    const sha256InHex = Buffer.from(there.sha256).toString('hex')
-    const stored = { name, bytes, sha256: sha256InHex, lines: encoder.payloads, runs: object.runs() }
-    this.#stored.push(linesBeyond > 0 ? { ...stored, linesBeyond } : stored)
+    const { linesBeyond, sha256: sha256There, ...rest } = there
+    const stored = { name, ...rest, sha256: hex(sha256There), lines: encoder.payloads, runs: object.runs() }
+    const more = { ...(linesBeyond > 0 && { linesBeyond }), ...(object.hasMade && { hasMade: true as const }) }
+    this.#stored.push({ ...stored, ...more })
     this.#payloads += encoder.payloads
     return true
   }

@@ -54,7 +54,8 @@ const STATUSES = ['frame_done', 'output_full', 'object_full', 'new_group', 'misf
  * - `frame_done`: every record has its lines.
  * - `output_full`: take the output, and go on.
  * - `object_full`: the object has reached its size.
- * - `new_group`: the record at `position` came in another millisecond or from another source: call `group`.
+ * - `new_group`: the record at `position` came in another millisecond or from another source, or its lines are made
+ *   already and those before were not: call `group`.
  * - `misfit`: that record has more payloads than there is room for: `widen`; or it doesn't hold what intake counted, which
  *   only damage or a bug can do: go on behind it.
  * - `long_payload`: the output holds the beginning of a line whose payload, `longPayload`, is longer than it: `closeLong`.
@@ -123,7 +124,7 @@ export class Lines {
     return this.#loads
   }
 
-  /** The next records are those of the millisecond and the source of `record`, which is the one at `position`. */
+  /** The next records are those of the millisecond, the source and the manner of `record`, which is the one at `position`. */
   group({ receivedAtMs, source }: StoredRecord): void {
     const { received, sourceText } = this.#exports
     this.#exports.group()

@@ -15,6 +15,8 @@ const SPACE = 0x20
 export class OpenObject {
   readonly partition: { source: string; receivedAtMs: number }
   readonly encoder: ObjectEncoder
+  /** Some of its lines were made by another Millrace. */
+  hasMade = false
   readonly #runs = new LineRuns()
   /** Lines of the record at `#place`, which is not at its end. */
   #begun = 0

@@ -56,9 +56,9 @@ export async function putUntilStored(object: OutgoingObject, context: PatienceCo
           )
         : (0.5 + random.unit() / 2) * growing(PARKED_PAUSE_MS, attempt)
     onTrouble({ kind: outcome.kind, object: object.name, reason: outcome.reason, attempt, pauseMs })
-    if (outcome.kind === 'park') await parking.wait(pauseMs, signal)
-    // That others are stored says nothing of a name that is taken: it is not tried again with each of them.
-    else if (outcome.kind === 'taken') await clock.sleep(pauseMs, signal)
+    if (outcome.kind === 'park' && !outcome.isAlone) await parking.wait(pauseMs, signal)
+    // That others are stored says nothing of a trouble that is this one's alone: it is not tried again with each of them.
+    else if (outcome.kind !== 'retry') await clock.sleep(pauseMs, signal)
     // Time that the destination asked for is waited out all the same: the limit lets nobody put before it is over.
     else await parking.waitOut(pauseMs, random, signal)
   }
@@ -76,7 +76,8 @@ async function putOnce(object: OutgoingObject, context: PatienceContext): Promis
     if (outcome.kind === 'stored') {
       if (outcome.already) return await lookAtTaken(object, context)
       result = { kind: 'stored', bytes: object.body.length }
-      return { kind: 'stored', there: asPut(object) }
+      const { at } = outcome
+      return { kind: 'stored', there: at === undefined ? asPut(object) : { ...asPut(object), at } }
     }
     if (outcome.kind === 'retry' && outcome.throttled) result = { kind: 'throttled', ...outcome.throttled }
     return outcome

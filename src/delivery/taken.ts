@@ -18,6 +18,8 @@ export interface There {
   sha256: Uint8Array
   /** How many lines follow this object's own: those of a last frame that nobody was promised, and that is gone now. */
   linesBeyond: number
+  /** Which of several places it is at. */
+  at?: string
 }
 
 /** What there is to say of a name that is taken. */

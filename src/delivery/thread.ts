@@ -1,7 +1,7 @@
 /** A delivery thread's entry: takes segments by message and answers with what became of them. */
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { openPlace, placeKey } from '../destination/place.ts'
+import { openDestination, placeKey } from '../destination/place.ts'
 import { Garbage } from '../platform/garbage.ts'
 import { systemPlatform } from '../platform/platform.ts'
 import { ChunkPool } from './chunk-pool.ts'
@@ -29,7 +29,7 @@ const say = (message: ThreadMessage) => parentPort?.postMessage(message)
 
 const context: DeliveryContext = {
   platform: systemPlatform,
-  destination: openPlace(start.place, systemPlatform, process.env),
+  destination: openDestination(start.place, systemPlatform, process.env),
   destinationKey: placeKey(start.place),
   turn: new Turn(),
   compress: createCompressor,

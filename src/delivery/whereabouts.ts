@@ -12,6 +12,8 @@ export interface ObjectLines {
   /** Hexadecimal, of the object's bytes. */
   sha256: string
   lines: LineRange
+  /** The server that has it, of several. */
+  at?: string
 }
 
 /** The objects of a record whose payloads have one each. */
@@ -62,10 +64,11 @@ export function objectsOf(
   { format, objects }: Pick<SegmentOutcome, 'format' | 'objects'>,
   place: number,
 ): (ObjectLines | PayloadNames)[] {
-  return objects.flatMap<ObjectLines | PayloadNames>(({ name, bytes, sha256, runs }: LedgerObject) => {
+  return objects.flatMap<ObjectLines | PayloadNames>(({ name, bytes, sha256, runs, at }: LedgerObject) => {
     const lines = findLines(runs, place)
     if (!lines) return []
-    return format === 'payload' ? payloadNames(name, place, lines) : { name, bytes, sha256, lines }
+    if (format === 'payload') return payloadNames(name, place, lines)
+    return { name, bytes, sha256, lines, ...(at !== undefined && { at }) }
   })
 }
 

@@ -10,16 +10,27 @@ export interface OutgoingObject {
   contentType: string
   /** HTTP content coding of `body`; undefined when it isn't compressed. */
   contentEncoding: 'zstd' | 'gzip' | undefined
+  /**
+   * A file beside its segment for what the destination has to know of it after a crash; removed with the segment. None for
+   * an object of one payload.
+   */
+  sentPath?: string
 }
 
 /** What became of a put. Operating trouble is a value, never an exception. */
 export type PutOutcome =
-  /** It is there and durable; or, when `already`, its name was taken, and nothing was put: `read` tells by what. */
-  | { kind: 'stored'; already: boolean }
+  /**
+   * It is there and durable; or, when `already`, its name was taken, and nothing was put: `read` tells by what. `at` says
+   * where, of several places.
+   */
+  | { kind: 'stored'; already: boolean; at?: string }
   /** A passing fault (5xx, throttling, timeout, connection): try again with backoff. `reason` is one line for a log. */
   | { kind: 'retry'; reason: string; throttled?: Throttled }
-  /** A fault that somebody has to mend (403, no such bucket, wrong clock): keep, show, try again with long pauses. */
-  | { kind: 'park'; reason: string }
+  /**
+   * A fault that somebody has to mend (403, no such bucket, wrong clock): keep, show, try again with long pauses. Where it is
+   * this object's alone, that others are stored says nothing of it.
+   */
+  | { kind: 'park'; reason: string; isAlone?: true }
 
 /** It has too much to do, or did not answer in time: fewer puts at once would help. */
 export interface Throttled {

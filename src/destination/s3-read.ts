@@ -1,9 +1,10 @@
 /** Reads what is in S3: whether an object is there and how long it is (HEAD), and its bytes (GET), one try at a time. */
 
+import { Attempt, attemptMsMax } from './attempt.ts'
 import { type Found, isPlainName, type Unanswered } from './destination.ts'
 import { judgeFailure, judgeRead, where } from './s3-answer.ts'
 import type { LiveKeys } from './s3-credentials.ts'
-import { Attempt, attemptMsMax, readAnswer, type S3Access } from './s3-request.ts'
+import { readAnswer, type S3Access } from './s3-request.ts'
 
 /** SHA-256 of no bytes: a HEAD and a GET have no body. */
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'

@@ -1,5 +1,6 @@
 /** The S3 destination: one signed, conditional PUT for each object, and what its answer means. */
 
+import { Attempt, attemptMsMax } from './attempt.ts'
 import {
   type Found,
   isPlainName,
@@ -12,7 +13,7 @@ import { judge, judgeFailure, type S3Answer, where } from './s3-answer.ts'
 import type { LiveKeys } from './s3-credentials.ts'
 import { listInS3 } from './s3-list.ts'
 import { readFromS3, sizeInS3 } from './s3-read.ts'
-import { Attempt, attemptMsMax, readAnswer, type S3Access, type S3Options } from './s3-request.ts'
+import { readAnswer, type S3Access, type S3Options } from './s3-request.ts'
 import { S3Signer, type SentHeaders, type SignedRequest } from './s3-signature.ts'
 
 /** Puts objects into an S3 bucket, at AWS or at any store that speaks S3 and honours `If-None-Match: *`. */

@@ -25,7 +25,12 @@ export interface KeptAnswer {
 export interface IdempotencyOptions {
   windowMs: number
   keysMax: number
+  /** At the bound the oldest key makes room, where others are refused; whoever repeats has to say since when it is in doubt. */
+  forgets?: true
 }
+
+/** So much later than it says may a request that is repeated have been sent first: its body was on the way, too. */
+const DOUBT_MARGIN_MS = 600_000
 
 /** What the first request of a key is in the end: its answer, or why there is none. */
 type Outcome = { kind: 'answer'; answer: KeptAnswer } | { kind: 'refusal'; refusal: Refusal }
@@ -58,6 +63,8 @@ export class Idempotency {
   readonly #options: IdempotencyOptions
   readonly #clock: Clock
   readonly #firsts = new Map<string, First>()
+  /** Until when the keys came that had to make room. */
+  #forgottenUpToMs = Number.NEGATIVE_INFINITY
 
   constructor(options: IdempotencyOptions, clock: Clock) {
     this.#options = options
@@ -79,12 +86,16 @@ export class Idempotency {
         ack === 'memory'
           ? { status: 202, body: `{"accepted":${payloads},"ack":"memory"${more}}` }
           : { status: 202, body: `{"receipt":"${receipt}","accepted":${payloads},"ack":"disk"${more}}`, receipt }
+      if (this.#options.forgets) this.#makeRoom()
       this.#firsts.set(key, new First(print, sinceMs, answer))
     }
   }
 
-  /** Looks a request up. `more` is what its answer says beside receipt and count: it is kept with the record. */
-  begin(header: string, path: string, body: Uint8Array, more: string, ack?: AckLevel): Turn {
+  /**
+   * Looks a request up. `more` is what its answer says beside receipt and count: it is kept with the record. `doubtMs` ago it
+   * was sent first, as its sender says; one from before what is remembered can't be told from a new one.
+   */
+  begin(header: string, path: string, body: Uint8Array, more: string, ack?: AckLevel, doubtMs = 0): Turn {
     const key = keyIn(header)
     if (key === undefined) {
       const detail = `Idempotency-Key takes one key of 1 to ${KEY_LENGTH_MAX} printable ASCII characters; one with quotes or commas is written "…", with \\" for a quote`
@@ -94,8 +105,8 @@ export class Idempotency {
     const print = createHash('sha256').update(path).update('\0').update(body).digest('base64').slice(0, 24)
     const before = this.#firsts.get(key)
     if (before) return before.print === print ? repeatOf(before) : { kind: 'refused', refusal: reused(key) }
-    const { keysMax } = this.#options
-    if (this.#firsts.size >= keysMax) return { kind: 'refused', refusal: this.#full() }
+    if (doubtMs > 0 && !this.#knowsSince(doubtMs)) return { kind: 'refused', refusal: tooOld(key, doubtMs) }
+    if (!this.#makeRoom()) return { kind: 'refused', refusal: this.#full() }
     const first = new First(print, this.#clock.monotonicMs())
     this.#firsts.set(key, first)
     const note: KeyNote = ack === 'memory' ? { key, print, more, ack } : { key, print, more }
@@ -119,6 +130,22 @@ export class Idempotency {
       if (!first.answer) continue
       this.#firsts.delete(key)
     }
+  }
+
+  /** Whether all keys that came in that time are remembered. */
+  #knowsSince(doubtMs: number): boolean {
+    const nowMs = this.#clock.monotonicMs()
+    return nowMs - doubtMs - DOUBT_MARGIN_MS > Math.max(nowMs - this.#options.windowMs, this.#forgottenUpToMs)
+  }
+
+  /** False when there is no room for one more key. */
+  #makeRoom(): boolean {
+    const { keysMax, forgets } = this.#options
+    if (this.#firsts.size < keysMax) return true
+    const [oldest] = this.#firsts
+    if (!forgets || !oldest?.[1].answer) return false
+    this.#forgottenUpToMs = Math.max(this.#forgottenUpToMs, oldest[1].sinceMs)
+    return this.#firsts.delete(oldest[0])
   }
 
   #full(): Refusal {
@@ -154,6 +181,11 @@ function repeatOf(first: First): Turn {
 function reused(key: string): Refusal {
   const detail = `'${key}' was the key of another request; a new request needs a new key`
   return { code: 'idempotency_key_reused', detail }
+}
+
+function tooOld(key: string, doubtMs: number): Refusal {
+  const detail = `'${key}' was sent first ${Math.round(doubtMs / 1000)} s ago, and keys are not known so far back`
+  return { code: 'doubt_too_old', detail }
 }
 
 /** Which of so many lanes remembers a key: each key has one, so that repeats on any connection meet their first. */

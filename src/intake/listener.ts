@@ -3,6 +3,7 @@
 import { lookup } from 'node:dns/promises'
 import { networkInterfaces } from 'node:os'
 import { Fault } from '../observe/errors.ts'
+import { LINES_PATH } from '../observe/forwarding.ts'
 import { responseOf } from './answer.ts'
 import { type Inspection, readyResponse, type State, statusResponse } from './inspect.ts'
 import { metricsResponse } from './metrics.ts'
@@ -36,6 +37,9 @@ export interface Listener {
 
 /** Where lanes ask one another how they stand. */
 export const STATE_PATH = '/lane/state'
+const PAYLOAD_PATHS = Object.keys(INTAKE_PATHS).filter((path) => path !== LINES_PATH)
+/** What another Millrace forwards is half of `--body-bytes-max` and one payload more, with what a line has beside it. */
+const LINES_BODY_FACTOR = 2
 /** How much of a path that isn't there an answer repeats. */
 const PATH_SHOWN_MAX = 200
 /** A connection without a request, or a request without a byte for this long, is closed by the runtime. */
@@ -105,7 +109,12 @@ export async function refuseTaken(address: Address): Promise<void> {
 
 /** What both kinds of listener serve. */
 function serving(context: PostContext, inspection: Inspection) {
-  const intake = Object.keys(INTAKE_PATHS).map((path) => [path, intakeHandler(path, context)] as const)
+  const intake = PAYLOAD_PATHS.map((path) => [path, intakeHandler(path, context)] as const)
+  const { madeIdempotency: idempotency } = context
+  if (idempotency) {
+    const bodyBytesMax = context.bodyBytesMax * LINES_BODY_FACTOR
+    intake.push([LINES_PATH, intakeHandler(LINES_PATH, { ...context, idempotency, bodyBytesMax })])
+  }
   const stated = (answer: (state: State) => Response) => async () => answer(await inspection.state())
   return {
     idleTimeout: IDLE_SECONDS,
@@ -164,6 +173,6 @@ function getOnly(path: string, answer: Answer): Answer {
 function notFound(request: Request): Response {
   // Not by `URL`, which throws where the Host header is an odd one.
   const path = /^(?:[a-z]+:\/\/[^/]*)?([^?#]*)/i.exec(request.url)?.[1] ?? ''
-  const detail = `nothing is at ${path.slice(0, PATH_SHOWN_MAX)}; payloads go to ${Object.keys(INTAKE_PATHS).join(', ')}`
+  const detail = `nothing is at ${path.slice(0, PATH_SHOWN_MAX)}; payloads go to ${PAYLOAD_PATHS.join(', ')}`
   return problemResponse({ code: 'not_found', detail })
 }

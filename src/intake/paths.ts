@@ -1,11 +1,14 @@
 /** Where payloads are posted to: for each path, the content types it takes and how each is read. */
 
+import { LINES_PATH, LINES_TYPE } from '../observe/forwarding.ts'
+import { readMade } from './made-lines.ts'
 import { type ReadShape, readCollection, readForm, readLines, readValueOrArray } from './shapes.ts'
 
 export const INTAKE_PATHS: Readonly<Record<string, Readonly<Record<string, ReadShape>>>> = {
   '/payload': { 'application/json': readCollection },
   '/payloads': { 'application/json': readValueOrArray, 'application/x-ndjson': readLines },
   '/submit': { 'application/x-www-form-urlencoded': readForm },
+  [LINES_PATH]: { [LINES_TYPE]: readMade },
 }
 
 const READERS = new Map(

@@ -3,6 +3,7 @@
  * handled here, and anything else is for the runtime's HTTP server, which knows all of HTTP/1.1.
  */
 
+import { DOUBT_HEADER, LINES_PATH } from '../observe/forwarding.ts'
 import { type AckOptions, wantedAck } from './ack.ts'
 import { INTAKE_PATHS, readerOf } from './paths.ts'
 import type { PostHead } from './post.ts'
@@ -54,6 +55,7 @@ const FIELDS: Readonly<Record<string, Field>> = {
   te: 'no',
   trailer: 'no',
   'http2-settings': 'no',
+  [DOUBT_HEADER]: 'no',
 }
 const NAMED = Object.entries(FIELDS).map(([name, field]) => ({ name: Buffer.from(name), field }))
 /** By the length of their names. */
@@ -89,6 +91,8 @@ export function readPlainPost(bytes: Buffer, ack: AckOptions): PlainPost | 'more
   const target = textIn(bytes, METHOD.length, targetEnd, TARGETS)
   const query = target.indexOf('?')
   const path = query < 0 ? target : target.slice(0, query)
+  // Bounds and keys of made lines are others: the HTTP server's handler has them.
+  if (path === LINES_PATH) return 'not-plain'
   const contentType = textIn(bytes, at.type, endOf.type, TYPES)
   const read = readerOf(path, contentType)
   const level = wantedAck(target, ack)

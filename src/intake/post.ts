@@ -25,6 +25,8 @@ export interface PostContext extends BodyContext {
   observe: Observer
   ack: AckOptions
   idempotency: Idempotency
+  /** Keys of lines that another Millrace has made; undefined where such are not taken. */
+  madeIdempotency: Idempotency | undefined
   /** Gives a POST to the lane that remembers its key; undefined where that is this one. Never rejects. */
   passOn: (post: KeyedPost) => Promise<Answer> | undefined
 }
@@ -35,6 +37,8 @@ export interface KeyedPost {
   ack: AckLevel
   contentType: string
   key: string
+  /** The header `DOUBT_HEADER`, where there is one. */
+  doubt?: string | null
   body: Uint8Array
 }
 
@@ -47,6 +51,8 @@ export interface PostHead {
   ack: AckLevel
   /** The Idempotency-Key header; null for none. */
   key: string | null
+  /** The header `DOUBT_HEADER`, where there is one. */
+  doubt?: string | null
 }
 
 /** Until tokens have names, everything comes from one source. */
@@ -166,16 +172,16 @@ export class Post implements Expiring, Waiter, StoredWaiter {
 
   /** Whether another lane answers this. Its memory stays set aside until then. */
   #isPassedOn(key: string, body: Uint8Array): boolean {
-    const { path, ack, contentType } = this.#head
-    const answer = this.#context.passOn({ path, ack, contentType, key, body })
+    const answer = this.#context.passOn({ ...this.#head, key, body })
     void answer?.then((theirs) => this.#finish(theirs))
     return answer !== undefined
   }
 
   /** Whether this request is the first with its key, so that it goes on; a repeat waits for the first one's answer. */
   #isFirst(key: string, body: Uint8Array, shape: Shape): boolean {
-    const { path, ack } = this.#head
-    const turn = this.#context.idempotency.begin(key, path, body, repeatableMembers(shape), ack)
+    const { path, ack, doubt } = this.#head
+    const doubtMs = Number(doubt ?? 0) * 1000
+    const turn = this.#context.idempotency.begin(key, path, body, repeatableMembers(shape), ack, doubtMs)
     if (turn.kind === 'first') {
       this.#first = turn
       return true

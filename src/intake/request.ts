@@ -1,5 +1,6 @@
 /** A POST as the runtime's HTTP server has it: its headers, its body, and an answer made of ours. */
 
+import { DOUBT_HEADER } from '../observe/forwarding.ts'
 import { wantedAck } from './ack.ts'
 import { responseOf } from './answer.ts'
 import { type Charge, enter, isPlain, readBody } from './body.ts'
@@ -23,7 +24,8 @@ export function intakeHandler(path: string, context: PostContext): (request: Req
     const length = request.headers.get('content-length')
     const charge = enter(length === null ? undefined : Number(length), context)
     if ('code' in charge) return problemResponse(charge)
-    const head = { path, contentType, read, ack, key: request.headers.get('idempotency-key') }
+    const [key, doubt] = [request.headers.get('idempotency-key'), request.headers.get(DOUBT_HEADER)]
+    const head = { path, contentType, read, ack, key, doubt }
     return new Promise((resolve) => {
       const post = new Post(context, head, charge, (answer) => resolve(responseOf(answer)))
       receive(post, request, context, charge).catch((error) => {

@@ -185,7 +185,8 @@ function firstByte(body: Uint8Array): number | undefined {
   return body[i]
 }
 
-function shape(kind: RecordKind, body: Uint8Array, payloads: number): ShapeOrRefusal {
+/** The shape, unless it holds too much. */
+export function shape(kind: RecordKind, body: Uint8Array, payloads: number): ShapeOrRefusal {
   if (payloads <= BODY_PAYLOADS_MAX) return { kind, body, payloads }
   return tooManyPayloads(`${payloads}`)
 }

@@ -14,7 +14,7 @@ import { NoteKeeper } from './notes.ts'
 import { recordBytes } from './record.ts'
 import { SealTimer } from './seal-timer.ts'
 import { Sealing } from './sealing.ts'
-import type { Segment } from './segment.ts'
+import { removeSegment, type Segment } from './segment.ts'
 import { SegmentMaker } from './segment-maker.ts'
 import { Stage } from './stage.ts'
 
@@ -129,7 +129,7 @@ export class FileJournal implements Journal {
 
   async remove(segment: SealedSegment): Promise<void> {
     if (this.#holdings.remove(segment)) this.payloads -= segment.payloads
-    await this.#platform.files.remove(segment.path)
+    await removeSegment(this.#platform.files, segment.path)
     this.bytes -= segment.bytes
   }
 
@@ -171,7 +171,7 @@ export class FileJournal implements Journal {
     this.#filling = this.#writing
     this.#writing = stage
     try {
-      await this.#rotate(this.#lineBytes(stage))
+      await this.#rotate(stage)
     } catch (error) {
       return this.#enterTrouble(error, stage)
     }
@@ -193,11 +193,12 @@ export class FileJournal implements Journal {
     stage.settle(segment.receiptPrefix, firstRecord)
   }
 
-  /** Seals the open segment when it is due or has no room for `nextBytes` more, and opens the next. */
-  async #rotate(nextLineBytes: number): Promise<void> {
+  /** Seals the open segment when it is due or can't take what comes next, and opens the next. */
+  async #rotate(next: Stage): Promise<void> {
     const full = this.#segment
-    if (full) {
-      const isFull = this.#segmentLineBytes + nextLineBytes > this.#options.objectBytesMax
+    if (next.madePayloads > 0) this.#maker.takesMade = true
+    if (full && (full.takesMade || next.madePayloads === 0)) {
+      const isFull = this.#segmentLineBytes + this.#lineBytes(next) > this.#options.objectBytesMax
       if (full.records === 0 || !(this.#sealWanted || isFull)) {
         this.#sealWanted = false
         return
@@ -219,7 +220,7 @@ export class FileJournal implements Journal {
   }
 
   #lineBytes(stage: Stage): number {
-    return stage.recordBytes + stage.payloads * this.#options.lineExtraBytes
+    return stage.recordBytes + (stage.payloads - stage.madePayloads) * this.#options.lineExtraBytes
   }
 
   #announce(sealed: SealedSegment): void {

@@ -18,6 +18,8 @@ export interface JournalOptions {
   objectBytesMax: number
   /** About how much longer than its payload a line is: what a segment's lines come to is estimated with it. */
   lineExtraBytes: number
+  /** Segments take records of made lines from the start; else from the first such record on. */
+  takesMade?: boolean
   /** How long notes are remembered. */
   noteWindowMs: number
 }

@@ -12,6 +12,8 @@ export type RecordKind =
   | 'array'
   /** NDJSON, one payload a line. */
   | 'lines'
+  /** Lines as objects have them, which another Millrace has made: they go into objects unchanged. */
+  | 'made'
 
 /** One accepted request, as intake hands it over. The body is valid UTF-8 and valid JSON of its kind. */
 export interface NewRecord {
@@ -28,12 +30,17 @@ export interface NewRecord {
 /** The longest note. */
 export const NOTE_BYTES_MAX = 65_535
 
+/** How long notes of made lines are remembered: whoever sent those may be away for a while before it asks again. */
+export const MADE_NOTES_WINDOW_MS = 86_400_000
+
 /** A note that is remembered, with what was told of its record. */
 export interface RememberedNote {
   note: string
   receipt: string
   payloads: number
   receivedAtMs: number
+  /** Of a record of made lines: remembered for longer. */
+  isMade?: true
 }
 
 /** A segment that takes no more records. It exists until `remove`. */

@@ -1,5 +1,5 @@
 /**
- * The bytes of a segment file, versions 1 and 2. All numbers are little-endian; `docs/JOURNAL.md` has the diagram.
+ * The bytes of a segment file, versions 1 to 3. All numbers are little-endian; `docs/JOURNAL.md` has the diagram.
  *
  *   segment = header frame* seal?          The seal is there when the segment was closed in good order.
  *   header  = 64 bytes: who wrote it, and all that names and shapes of its objects depend on
@@ -12,9 +12,11 @@
 import { crc32 } from 'node:zlib'
 
 /** The newest layout this program reads. A segment is written in the oldest that says it all. */
-export const LAYOUT_VERSION = 2
+export const LAYOUT_VERSION = 3
 /** The oldest that knows of a format other than lines: programs before it would make other objects of the same segment. */
 const FORMAT_VERSION = 2
+/** The oldest that knows of lines that are made already: programs before it would take such a record for damage. */
+const MADE_VERSION = 3
 /** What frames say of their own layout; it has not changed since the first. */
 const FRAME_VERSION = 1
 /** Length of the segment header. */
@@ -52,6 +54,8 @@ export interface SegmentHeader {
   compression: Compression
   /** An object is closed when its lines reach this many bytes, before compression. */
   objectBytesMax: number
+  /** Records of made lines may be in it. */
+  takesMade?: true
 }
 
 /** A frame's header fields. */
@@ -79,7 +83,7 @@ export interface SealTotals {
 export function encodeHeader(header: SegmentHeader): Uint8Array {
   const bytes = Buffer.alloc(HEADER_BYTES)
   bytes.write(HEADER_MAGIC, 0, 'latin1')
-  bytes.writeUInt16LE(header.format === 'lines' ? 1 : FORMAT_VERSION, 8)
+  bytes.writeUInt16LE(header.takesMade ? MADE_VERSION : header.format === 'lines' ? 1 : FORMAT_VERSION, 8)
   bytes.writeUInt16LE(header.lane, 10)
   bytes.writeUInt8(COMPRESSIONS.indexOf(header.compression), 12)
   bytes.writeUInt8(FORMATS.indexOf(header.format), 13)
@@ -121,7 +125,7 @@ export function decodeHeader(bytes: Uint8Array): DecodedHeader {
     compression,
     objectBytesMax: view.readUInt32LE(40),
   }
-  return { kind: 'header', header }
+  return { kind: 'header', header: version < MADE_VERSION ? header : { ...header, takesMade: true } }
 }
 
 /** Fills in the first 32 bytes of `frame`, whose body already stands behind them. `frame` ends where its body ends. */

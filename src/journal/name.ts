@@ -14,6 +14,16 @@ export function segmentPath(laneDirectory: string, number: number, state: Segmen
   return join(laneDirectory, `${segmentDigits(number)}.${state}`)
 }
 
+/** The file beside a segment in which a destination keeps what it has to know of the segment's objects after a crash. */
+export function sentPath(segmentPath: string): string {
+  return segmentPath.replace(/\.(open|sealed)$/, '.sent')
+}
+
+/** Whether a file's name is that of such a file, or of one in the making. */
+export function isSentName(name: string): boolean {
+  return /^\d{16}\.sent(\.partial)?$/.test(name)
+}
+
 /** Takes a segment file's name apart; undefined when it isn't one. */
 export function parseSegmentName(name: string): { number: number; state: SegmentState } | undefined {
   const match = /^(\d{16})\.(open|sealed)$/.exec(name)

@@ -10,7 +10,7 @@ import type { NewRecord, RecordKind, RememberedNote } from './journal.ts'
 export const RECORD_HEADER_BYTES = 24
 
 /** Every kind; a record holds its place in this list. */
-const KINDS: readonly RecordKind[] = ['collection', 'value', 'array', 'lines']
+const KINDS: readonly RecordKind[] = ['collection', 'value', 'array', 'lines', 'made']
 
 /** A record as it is read back; `body` is a view into the frame. */
 export interface StoredRecord extends NewRecord {
@@ -86,6 +86,7 @@ export function readRecord(frameBody: Buffer, position: number): StoredRecord {
 }
 
 /** What is remembered of a record with a note. */
-export function noteOf({ note, payloads, receivedAtMs }: NewRecord, receipt: string): RememberedNote {
-  return { note: Buffer.from(note ?? []).toString(), receipt, payloads, receivedAtMs }
+export function noteOf({ kind, note, payloads, receivedAtMs }: NewRecord, receipt: string): RememberedNote {
+  const remembered = { note: Buffer.from(note ?? []).toString(), receipt, payloads, receivedAtMs }
+  return kind === 'made' ? { ...remembered, isMade: true } : remembered
 }

@@ -6,7 +6,7 @@ import type { Observer } from '../observe/events.ts'
 import type { Files, OpenFile } from '../platform/files.ts'
 import type { RememberedNote, SealedSegment } from './journal.ts'
 import { decodeSeal, encodeSeal, HEADER_BYTES, LAYOUT_VERSION, SEAL_BYTES, type SealTotals } from './layout.ts'
-import { HANDLED, parseProgressName, parseSegmentName, receiptPrefix } from './name.ts'
+import { HANDLED, isSentName, parseProgressName, parseSegmentName, receiptPrefix } from './name.ts'
 import { isNotesName, writeNotes } from './notes.ts'
 import { readHeader, readPieces, type SegmentPiece } from './reader.ts'
 import { noteOf, readRecords } from './record.ts'
@@ -39,7 +39,9 @@ export async function recover(files: Files, directory: string, observe: Observer
     const delivered = parseProgressName(name)
     if (parsed) found.push({ ...parsed, path })
     else if (delivered) progress.push({ ...delivered, path })
-    else if (!BESIDE.includes(name) && !isNotesName(name)) observe({ kind: 'journal-foreign-file', path })
+    else if (!BESIDE.includes(name) && !isNotesName(name) && !isSentName(name)) {
+      observe({ kind: 'journal-foreign-file', path })
+    }
   }
   for (const { path } of found) await refuseNewer(files, path)
   // Its segment is gone: that it was removed before was lost with the power.

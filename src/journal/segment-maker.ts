@@ -15,10 +15,13 @@ export class SegmentMaker {
   #areNamesDurable = false
   /** Something may be left of a try to make the next one. */
   #isNextHalfMade = false
+  /** The next ones take records of made lines: older programs can't read those, so that only who gets such has them. */
+  takesMade: boolean
 
   constructor(platform: Platform, options: JournalOptions, lastNumber: number) {
     this.#platform = platform
     this.#options = options
+    this.takesMade = options.takesMade ?? false
     this.#lastNumber = lastNumber
   }
 
@@ -34,7 +37,8 @@ export class SegmentMaker {
     this.#isNextHalfMade = true
     const tag = Buffer.from(random.bytes(4)).toString('hex')
     const header = { node, lane, number, tag, createdAtMs: clock.nowMs(), format, compression, objectBytesMax }
-    const segment = await Segment.create(files, directory, header)
+    const made = this.takesMade ? ({ ...header, takesMade: true } as const) : header
+    const segment = await Segment.create(files, directory, made)
     this.#isNextHalfMade = false
     this.#lastNumber = number
     return segment

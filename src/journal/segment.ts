@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import type { Files, OpenFile } from '../platform/files.ts'
 import type { RememberedNote, SealedSegment } from './journal.ts'
 import { encodeHeader, encodeSeal, HEADER_BYTES, SEAL_BYTES, type SegmentHeader } from './layout.ts'
-import { receiptPrefix, segmentPath } from './name.ts'
+import { receiptPrefix, segmentPath, sentPath } from './name.ts'
 
 /** What a segment without records counts for: a seal's room is kept in every open one. */
 export const EMPTY_BYTES = HEADER_BYTES + SEAL_BYTES
@@ -21,6 +21,7 @@ export class Segment {
   readonly number: number
   readonly tag: string
   readonly receiptPrefix: string
+  readonly takesMade: boolean
   /** Length of what is durable. */
   bytes = HEADER_BYTES
   records = 0
@@ -44,6 +45,7 @@ export class Segment {
     this.number = header.number
     this.tag = header.tag
     this.receiptPrefix = receiptPrefix(header)
+    this.takesMade = header.takesMade ?? false
   }
 
   /** Creates the file; header and name are durable when it resolves. */
@@ -120,6 +122,12 @@ export class Segment {
     const path = this.#isSealed ? await sealName(this.#files, openPath) : openPath
     return { path, ...totals, bytes: this.bytes }
   }
+}
+
+/** Removes a segment that is in the ledger, and what a destination has noted of it. May be repeated. */
+export async function removeSegment(files: Files, path: string): Promise<void> {
+  await files.remove(sentPath(path))
+  await files.remove(path)
 }
 
 /** Renames an `open` segment file to `sealed`, durably; returns its new path. May be repeated, however far it came. */

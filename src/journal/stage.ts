@@ -11,6 +11,8 @@ const KEPT_BYTES_MAX = 4 << 20
 export class Stage {
   records = 0
   payloads = 0
+  /** Those of them whose lines are made already. */
+  madePayloads = 0
   readonly #usualBytes: number
   #buffer: Buffer
   #end = FRAME_HEADER_BYTES
@@ -43,6 +45,7 @@ export class Stage {
     if (record.note !== undefined) this.#noted.push({ index: this.records, record })
     this.records += 1
     this.payloads += record.payloads
+    if (record.kind === 'made') this.madePayloads += record.payloads
     this.#waiters.push(waiter)
     return true
   }
@@ -83,6 +86,7 @@ export class Stage {
   #clear(): void {
     this.records = 0
     this.payloads = 0
+    this.madePayloads = 0
     this.#end = FRAME_HEADER_BYTES
     this.#waiters = []
     if (this.#noted.length > 0) this.#noted = []

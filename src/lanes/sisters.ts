@@ -8,6 +8,7 @@ import type { LaneState, State } from '../intake/inspect.ts'
 import { STATE_PATH } from '../intake/listener.ts'
 import type { KeyedPost } from '../intake/post.ts'
 import { problemAnswer } from '../intake/problem.ts'
+import { DOUBT_HEADER } from '../observe/forwarding.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Files } from '../platform/files.ts'
 
@@ -60,11 +61,12 @@ export class Sisters {
   }
 
   /** Gives a POST to the lane that remembers its key; undefined where that is this one, or the key is none. */
-  passOn({ path, ack, contentType, key, body }: KeyedPost): Promise<Answer> | undefined {
+  passOn({ path, ack, contentType, key, doubt, body }: KeyedPost): Promise<Answer> | undefined {
     const { lane, lanes, postTimeoutMs } = this.#options
     const owner = laneOfHeader(key, lanes)
     if (owner === undefined || owner === lane) return undefined
-    const headers = { 'content-type': contentType, 'idempotency-key': key }
+    const asked = { 'content-type': contentType, 'idempotency-key': key }
+    const headers = doubt ? { ...asked, [DOUBT_HEADER]: doubt } : asked
     // Decoded and not looked into: what it is, and what it is answered, is the other's to say.
     const request = { method: 'POST', headers, body: body as Uint8Array<ArrayBuffer> }
     return this.#passed(owner, `${path}?ack=${ack satisfies AckLevel}`, request, postTimeoutMs)

@@ -52,6 +52,12 @@ export const PROBLEMS = {
     retryable: false,
     after: `${NOTHING_KEPT} The request that had the key first stands.`,
   },
+  doubt_too_old: {
+    status: 409,
+    title: 'Whether an earlier request with this Idempotency-Key was kept is not known any more',
+    retryable: false,
+    after: `${NOTHING_KEPT} An earlier one with its key may have been, at the time that its sender says.`,
+  },
   idempotency_full: {
     status: 503,
     title: 'As many idempotency keys are remembered as may be',

@@ -25,6 +25,10 @@ export interface LedgerObject {
   lines: number
   /** How many lines follow those, where any do: of records that nobody was promised, and that were gone at the last delivery. */
   linesBeyond?: number
+  /** Some of its lines were made by another Millrace, and begin with receipts of that. */
+  hasMade?: true
+  /** The server that it was forwarded to, of those that the entry's destination names. */
+  at?: string
   /** Whose lines these are, in the order of the lines. */
   runs: Run[]
 }

@@ -53,6 +53,18 @@ const ENTRY = {
   objects: [OBJECT],
 } as unknown as LedgerEntry
 
+test('what was forwarded is for the servers to verify, wherever one looks', async () => {
+  const entry = { ...ENTRY, destination: 'http://a:8080,http://b:8080' }
+  for (const instead of [undefined, 's3://elsewhere']) {
+    const where = { data: 'data', to: 'http://a:8080' }
+    const one = new ObjectSearch(systemPlatform, { AWS_REGION: 'eu-west-1' }, where, instead, true)
+    expect(await one.check(entry, OBJECT)).toMatchObject({
+      kind: 'not_checked',
+      detail: expect.stringContaining('run verify on those servers'),
+    })
+  }
+})
+
 test.each([false, true])('passing faults are tried again, three times at the most; deep: %p', async (isDeep) => {
   let faults = 3
   const { pauses, search: one } = search(({ method }) => {

@@ -96,11 +96,18 @@ describe('a wrong value', () => {
   test.each([
     [['--port', 'http'], /config_invalid.*\n {2}--port is 'http'/],
     [['--to', 'ftp://host/x'], /config_invalid.*\n {2}--to is 'ftp:\/\/host\/x': 'ftp' is not a kind of destination/],
+    [
+      ['--to', 'http://me:s3cret@a,http://b'],
+      /config_invalid.*\n {2}--to is 'http:\/\/\(secret\)@a,http:\/\/b': user and password/,
+    ],
+    [['--to', 's3://me:s3cret@bucket'], /config_invalid.*\n {2}--to is 's3:\/\/\(secret\)@bucket': credentials/],
+    [['--to', 'http://a', '--format', 'payload'], /config_invalid.*\n {2}--format is payload: servers take lines only/],
     [['--to', 's3://bucket'], /config_invalid.*\n {2}--to is 's3:\/\/bucket': no AWS region .*AWS_REGION/],
   ])('%p ends the program with exit code 2 before anything is made', async (args, message) => {
     await using millrace = Millrace.spawn(args)
     expect(await millrace.exited).toEqual({ code: 2, signal: null })
     expect(millrace.output).toMatch(message)
+    expect(millrace.output).not.toContain('s3cret')
   })
 })
 

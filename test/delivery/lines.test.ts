@@ -203,3 +203,41 @@ test('the most payloads that intake takes are the most that are found', () => {
   const feeds = recordOf('lines', '0\n'.repeat(RECORD_PAYLOADS_MAX + 1), RECORD_PAYLOADS_MAX + 1)
   expect(lines.misfit(feeds)).toBeDefined()
 })
+
+describe('lines that are made already', () => {
+  const madeOf = (payloads: readonly string[]) =>
+    payloads.map(
+      (payload, i) =>
+        `{"receipt":"edge-0-1-t-0","index":${i},"received_at":"x","version":null,"source":"s","payload":${payload}}\n`,
+    )
+  const made = (texts: readonly string[]) => recordOf('made', texts.join(''), texts.length)
+
+  test('are what comes out, between others and in any length', async () => {
+    const short = madeOf(payloadsOf(3000, 30))
+    const long = madeOf([brokenText(100_000).replace(/[\r\n]/g, ' '), '1', `"${'x'.repeat(OUTPUT_BYTES)}"`])
+    const own = array(payloadsOf(5, 20)).record
+    const { text, payloads, misfits, runs } = await encoded(
+      [
+        [own, made(short), own],
+        [made(long), own],
+      ],
+      lines,
+    )
+    expect(misfits).toEqual([])
+    expect(payloads).toBe(3000 + 3 + 15)
+    const foreign = text.split('\n').filter((line) => line.startsWith('{"receipt":"edge'))
+    expect(foreign.join('\n') === [...short, ...long].join('').trimEnd()).toBe(true)
+    expect(text.split('\n').filter((line) => line.startsWith(`{"receipt":"${RECEIPT_PREFIX}`))).toHaveLength(15)
+    expect(runs).toEqual([
+      [0, 1, 5],
+      [1, 1, 3000],
+      [2, 1, 5],
+      [3, 1, 3],
+      [4, 1, 5],
+    ])
+  })
+
+  test('of another number than intake counted are a misfit', async () => {
+    expect((await encoded([[recordOf('made', madeOf(['1', '2']).join(''), 3)]], lines)).misfits).toEqual([0])
+  })
+})

@@ -134,6 +134,18 @@ describe('pauses while the destination is parked', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('do not end early for an object whose own trouble it is', async () => {
+    const clock = new FakeClock()
+    const parking = new Parking(clock)
+    const alone = putting([{ kind: 'park', reason: 'its own', isAlone: true }], 1, clock, parking)
+    await quiet()
+    const other = putting([], 4, clock, parking)
+    await quiet()
+    expect([alone.result, other.result]).toEqual([undefined, true])
+    await clock.advance(alone.troubles[0]?.pauseMs ?? 0)
+    expect(alone.result).toBe(true)
+  })
+
   test('begin anew after such an end: those still refused wait again', async () => {
     const clock = new FakeClock()
     const parking = new Parking(clock)

@@ -7,7 +7,7 @@ import { createDecompressor } from '../../src/delivery/decompressor.ts'
 import { lookAtTaken } from '../../src/delivery/taken.ts'
 import type { Destination, Found, OutgoingObject } from '../../src/destination/destination.ts'
 import { directoryDestination } from '../../src/destination/directory.ts'
-import { openPlace, parsePlace } from '../../src/destination/place.ts'
+import { openDestination, parsePlace } from '../../src/destination/place.ts'
 import type { ObjectFormat } from '../../src/journal/layout.ts'
 import { systemPlatform } from '../../src/platform/platform.ts'
 import { MemoryFiles } from '../memory-files.ts'
@@ -40,7 +40,7 @@ async function each(there: Uint8Array | string | undefined, check: (destination:
   const place = parsePlace(`s3://${BUCKET}/taken`, env)
   if (typeof place === 'string') throw new Error(place)
   await check(directoryDestination('objects', files))
-  await check(openPlace(place, systemPlatform, env))
+  await check(openDestination(place, systemPlatform, env))
 }
 
 test('the same bytes are stored', async () => {

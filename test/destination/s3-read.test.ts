@@ -4,7 +4,7 @@ import { afterEach, expect, test } from 'bun:test'
 import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
-import { ATTEMPT_MS, ATTEMPT_MS_PER_MIB } from '../../src/destination/s3-request.ts'
+import { ATTEMPT_MS, ATTEMPT_MS_PER_MIB } from '../../src/destination/attempt.ts'
 import { type Answering, destinationAt, s3Error, standIn } from './s3-stand-in.ts'
 
 const closers: (() => unknown)[] = []

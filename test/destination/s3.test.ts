@@ -3,8 +3,8 @@
 import { afterEach, expect, test } from 'bun:test'
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { ANSWER_BYTES_MAX, ATTEMPT_MS, ATTEMPT_MS_PER_MIB } from '../../src/destination/attempt.ts'
 import type { PutOutcome } from '../../src/destination/destination.ts'
-import { ANSWER_BYTES_MAX, ATTEMPT_MS, ATTEMPT_MS_PER_MIB } from '../../src/destination/s3-request.ts'
 import { type Answering, destinationAt, KEYS, objectOf, s3Error, standIn, UNTRUSTED_TLS } from './s3-stand-in.ts'
 
 const closers: (() => unknown)[] = []

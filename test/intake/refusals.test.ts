@@ -123,6 +123,11 @@ describe('a body that cannot be kept', () => {
     await expectProblem(await millrace.post('/payloads', JSON_TYPE, '2', headers), 'idempotency_key_reused')
   })
 
+  test('a doubt from before what is remembered: doubt_too_old', async () => {
+    const headers = { 'idempotency-key': 'who knows', 'millrace-doubt-seconds': '86400' }
+    await expectProblem(await millrace.post('/payloads', JSON_TYPE, '1', headers), 'doubt_too_old')
+  })
+
   test('a receipt that nobody knows: receipt_unknown', async () => {
     const response = await fetch(`${millrace.url}/receipts/nobody-0-1-00000000-0`)
     expect((await expectProblem(response, 'receipt_unknown'))['detail']).toContain('--ledger-days')

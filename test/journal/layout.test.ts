@@ -18,7 +18,16 @@ import {
 } from '../../src/journal/layout.ts'
 import { parseSegmentName, receiptPrefix, segmentPath } from '../../src/journal/name.ts'
 import { MemoryFiles } from '../memory-files.ts'
-import { GOLDEN_FRAMES, GOLDEN_HEADER, GOLDEN_HEADER_2, GOLDEN_PATH, GOLDEN_PATH_2 } from './make-golden.ts'
+import {
+  GOLDEN_FRAMES,
+  GOLDEN_FRAMES_3,
+  GOLDEN_HEADER,
+  GOLDEN_HEADER_2,
+  GOLDEN_HEADER_3,
+  GOLDEN_PATH,
+  GOLDEN_PATH_2,
+  GOLDEN_PATH_3,
+} from './make-golden.ts'
 import { frameOf, HEADER, recordsIn, segmentOf, valueRecord } from './segment-files.ts'
 
 /** Every copy of `bytes` with one bit turned, with the bit's place. */
@@ -129,15 +138,16 @@ describe('the seal', () => {
 })
 
 describe.each([
-  [1, GOLDEN_PATH, GOLDEN_HEADER, 0],
-  [2, GOLDEN_PATH_2, GOLDEN_HEADER_2, 542],
-])('the file that version %d wrote', (version, path, header, recordBytes) => {
+  [1, GOLDEN_PATH, GOLDEN_HEADER, GOLDEN_FRAMES, { records: 5, payloads: 11, frames: 3, recordBytes: 0 }],
+  [2, GOLDEN_PATH_2, GOLDEN_HEADER_2, GOLDEN_FRAMES, { records: 5, payloads: 11, frames: 3, recordBytes: 542 }],
+  [3, GOLDEN_PATH_3, GOLDEN_HEADER_3, GOLDEN_FRAMES_3, { records: 6, payloads: 12, frames: 4, recordBytes: 710 }],
+] as const)('the file that version %d wrote', (version, path, header, frames, totals) => {
   const golden = readFileSync(path)
 
   test('is read with every record, receipt and byte it was given', async () => {
     const files = new MemoryFiles()
     files.put('golden', golden)
-    const expected = GOLDEN_FRAMES.flat().map(({ body, ...rest }, place) => ({
+    const expected = frames.flat().map(({ body, ...rest }, place) => ({
       ...rest,
       text: Buffer.from(body).toString(),
       receipt: `millrace2026-513-4503599627370495-1f2e3d4c-${place}`,
@@ -145,19 +155,20 @@ describe.each([
     expect(await recordsIn(files, 'golden')).toEqual(expected)
     expect(golden.readUInt16LE(8)).toBe(version)
     expect(decodeHeader(golden.subarray(0, HEADER_BYTES))).toEqual({ kind: 'header', header })
-    expect(decodeSeal(golden.subarray(-SEAL_BYTES))).toEqual({ records: 5, payloads: 11, frames: 3, recordBytes })
+    expect(decodeSeal(golden.subarray(-SEAL_BYTES))).toEqual(totals)
   })
 
   test('is what this version writes for the same records; but version 1 did not tell their length in the seal', () => {
-    const { bytes, sealed } = segmentOf(header, GOLDEN_FRAMES)
+    const { bytes, sealed } = segmentOf(header, frames)
     expect(sealed.length).toBe(golden.length)
     expect(bytes.equals(golden.subarray(0, -SEAL_BYTES))).toBe(true)
   })
 })
 
-test('what lines need is written in version 1, so that an older program reads it; what it would misread, in version 2', () => {
+test('what lines need is written in version 1, so that an older program reads it; what it would misread, in a later one', () => {
   const versionOf = (header: SegmentHeader) => Buffer.from(encodeHeader(header)).readUInt16LE(8)
-  expect([versionOf(HEADER), versionOf({ ...HEADER, format: 'payload' })]).toEqual([1, 2])
+  const headers: SegmentHeader[] = [HEADER, { ...HEADER, format: 'payload' }, { ...HEADER, takesMade: true }]
+  expect(headers.map(versionOf)).toEqual([1, 2, 3])
 })
 
 describe('names', () => {

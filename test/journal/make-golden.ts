@@ -55,5 +55,15 @@ export const GOLDEN_PATH = new URL('./layout-1.segment', import.meta.url).pathna
 export const GOLDEN_HEADER_2: SegmentHeader = { ...GOLDEN_HEADER, format: 'payload', compression: 'gzip' }
 export const GOLDEN_PATH_2 = new URL('./layout-2.segment', import.meta.url).pathname
 
+/** What version 3 has come to say, and hold. */
+export const GOLDEN_HEADER_3: SegmentHeader = { ...GOLDEN_HEADER, takesMade: true }
+export const GOLDEN_PATH_3 = new URL('./layout-3.segment', import.meta.url).pathname
+const MADE =
+  '{"receipt":"edge-0-1-0badcafe-0","index":0,"received_at":"2026-11-21T01:30:00.000Z","version":null,"source":"default","payload":{"a":1}}\n'
+export const GOLDEN_FRAMES_3: readonly (readonly NewRecord[])[] = [
+  ...GOLDEN_FRAMES,
+  [{ kind: 'made', body: Buffer.from(MADE), payloads: 1, receivedAtMs: 1_795_224_600_127, source: 'default' }],
+]
+
 // Only ever written by hand, for a new layout version; the file of an old version never changes.
-if (import.meta.main) await Bun.write(GOLDEN_PATH_2, segmentOf(GOLDEN_HEADER_2, GOLDEN_FRAMES).sealed)
+if (import.meta.main) await Bun.write(GOLDEN_PATH_3, segmentOf(GOLDEN_HEADER_3, GOLDEN_FRAMES_3).sealed)

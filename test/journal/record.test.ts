@@ -6,7 +6,7 @@ import { readRecords, recordBytes, writeRecord } from '../../src/journal/record.
 import { SeededRandom } from '../memory-platform.ts'
 import { valueRecord } from './segment-files.ts'
 
-const KINDS: readonly RecordKind[] = ['collection', 'value', 'array', 'lines']
+const KINDS: readonly RecordKind[] = ['collection', 'value', 'array', 'lines', 'made']
 
 function bodyOf(records: readonly NewRecord[], before = 0): Buffer {
   const bytes = Buffer.alloc(before + records.reduce((sum, record) => sum + recordBytes(record), 0), 0xee)
@@ -25,7 +25,7 @@ test('records of every kind and shape come back in order, byte for byte', () => 
   const sources = ['', 'default', 'ä', '日本語', 's'.repeat(255)]
   for (let round = 0; round < 200; round++) {
     const records = Array.from({ length: random.below(6) }, () => ({
-      kind: KINDS[random.below(4)] as RecordKind,
+      kind: KINDS[random.below(KINDS.length)] as RecordKind,
       body: random.bytes(random.below(300)),
       payloads: random.below(2 ** 32),
       receivedAtMs: random.unit() * 2 ** 43,

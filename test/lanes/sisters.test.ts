@@ -27,6 +27,7 @@ const post = (key: string) => ({
   path: '/payloads',
   ack: 'stored' as const,
   contentType: 'application/json; charset=utf-8',
+  doubt: null,
   key,
   body: new TextEncoder().encode('[1]'),
 })

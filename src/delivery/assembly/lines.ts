@@ -3,7 +3,7 @@
  * `run` goes on until its owner has something to do, says what in `state`, and is called again.
  */
 
-import { count, endOf, findSpans, placeTable, startOf, versionEnd, versionStart } from './spans'
+import { count, endOf, findSpans, KIND_LINES, KIND_MADE, placeTable, startOf, versionEnd, versionStart } from './spans'
 
 /** What its owner and `run` tell each other, a u32 each; the numbers are their places in `FIELDS` of `lines.ts`. */
 export const state: usize = memory.data(64)
@@ -34,6 +34,8 @@ export const sourceText: usize = memory.data(2048)
 /** Of the group, as the journal has them; the name is a length (u32) and then its bytes. */
 const sourceName: usize = memory.data(260)
 const receivedAtMs: usize = memory.data(8, 8)
+/** Its lines are made already: nothing comes before a payload, which is a line without its last brace. */
+let isMade = false
 
 /** What comes before the index and after it, made once for each record. */
 const head: usize = memory.data(512)
@@ -76,6 +78,7 @@ export function group(): void {
   const record: usize = load<u32>(state, POSITION)
   const bytes = <u32>load<u8>(record, 17)
   store<u64>(receivedAtMs, load<u64>(record, 8))
+  isMade = load<u8>(record, 16) == KIND_MADE
   store<u32>(sourceName, bytes)
   memory.copy(sourceName + 4, record + RECORD_HEADER_BYTES, bytes)
 }
@@ -83,7 +86,8 @@ export function group(): void {
 /** How many payloads the body at `[from, to)` holds; -1 when it isn't of its kind. */
 export function countPayloads(kind: u32, from: usize, to: usize): i32 {
   found = 0
-  return findSpans(kind, from, to) ? count : -1
+  // Of lines that are made already each is one payload, as a whole.
+  return findSpans(kind == KIND_MADE ? KIND_LINES : kind, from, to) ? count : -1
 }
 
 /** Writes lines of the group's records to the output. */
@@ -130,10 +134,7 @@ export function run(): u32 {
         break
       }
       const lineAt = out
-      copy(out, head, headBytes)
-      out = digits(out + headBytes, index)
-      copy(out, middle, middleBytes)
-      out += middleBytes
+      out = beforePayload(out, index)
       copyFlat(out, start, bytes)
       out += bytes
       // A closing brace and a line feed.
@@ -170,19 +171,26 @@ export function run(): u32 {
   return status
 }
 
-/** What comes before a payload that is longer than the output; its owner copies the payload and closes the line. */
-function beginLong(index: i32): usize {
-  copy(output, head, headBytes)
-  const out = digits(output + headBytes, index)
+/** Writes what a line has before its payload; returns the address behind it. */
+function beforePayload(to: usize, index: i32): usize {
+  if (isMade) return to
+  copy(to, head, headBytes)
+  const out = digits(to + headBytes, index)
   copy(out, middle, middleBytes)
-  store<u32>(state, <u32>startOf(index), LONG_START)
-  store<u32>(state, <u32>endOf(index), LONG_END)
   return out + middleBytes
 }
 
-/** Whether a record came in the group's millisecond and from its source. */
+/** Begins the line of a payload that is longer than the output; its owner copies the payload and closes the line. */
+function beginLong(index: i32): usize {
+  store<u32>(state, <u32>startOf(index), LONG_START)
+  store<u32>(state, <u32>endOf(index), LONG_END)
+  return beforePayload(output, index)
+}
+
+/** Whether a record came in the group's millisecond and from its source, with lines to be made as well or with none. */
 function isOfGroup(record: usize): bool {
   if (load<u64>(record, 8) != load<u64>(receivedAtMs)) return false
+  if ((load<u8>(record, 16) == KIND_MADE) != isMade) return false
   const bytes = <u32>load<u8>(record, 17)
   return bytes == load<u32>(sourceName) && memory.compare(record + RECORD_HEADER_BYTES, sourceName + 4, bytes) == 0
 }

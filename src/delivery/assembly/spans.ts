@@ -30,7 +30,8 @@ export function endOf(index: i32): usize {
 
 const KIND_COLLECTION = 0
 const KIND_ARRAY = 2
-const KIND_LINES = 3
+export const KIND_LINES = 3
+export const KIND_MADE = 4
 
 /**
  * Finds the payloads of a body of `kind` (its place in the journal's list of kinds). False when it isn't such a body, or has
@@ -45,6 +46,11 @@ export function findSpans(kind: u32, from: usize, to: usize): bool {
 function isOfKind(kind: u32, from: usize, to: usize): bool {
   if (kind == KIND_LINES) {
     lines(from, to)
+    return true
+  }
+  if (kind == KIND_MADE) {
+    lines(from, to)
+    openLines()
     return true
   }
   const start = spaceEnd(from)
@@ -97,6 +103,14 @@ function lines(from: usize, to: usize): void {
     }
   }
   add(start, to)
+}
+
+/** Takes the brace that closes each line out of its span: it is written behind every payload, and such a line is one whole. */
+function openLines(): void {
+  for (let i = 0; i < min(count, countMax); i++) {
+    const at = table + ((<usize>i) << 3)
+    store<u32>(at, load<u32>(at, 4) - 1, 4)
+  }
 }
 
 /**
