@@ -23,7 +23,9 @@ const WAYS: readonly Way[] = [
   { status: 503, code: 'stopping' },
   { status: 503, code: 'journal_failed', retryAfter: '1' },
   { status: 413, code: 'body_too_large' },
+  { status: 503, code: 'journal_failed', keeps: true },
   { status: 502, text: 'Bad Gateway' },
+  { status: 502, text: 'Bad Gateway', keeps: true },
 ]
 
 function objectOf(segment: number, part: number) {

@@ -19,9 +19,9 @@ export type Way =
   | 'no answer'
   /** Nothing is said for as long as the test runs. */
   | 'hang'
-  | { status: number; code: string; retryAfter?: string }
+  | { status: number; code: string; retryAfter?: string; keeps?: true }
   /** Somebody else answers. */
-  | { status: number; text: string }
+  | { status: number; text: string; keeps?: true }
 
 /** A server on a port of its own, which it keeps over restarts. */
 export class ForwardStandIn implements AsyncDisposable {
@@ -85,7 +85,7 @@ export class ForwardStandIn implements AsyncDisposable {
     }
     this.came.push(came)
     const way = typeof this.way === 'function' ? await this.way(came) : this.way
-    if (way === 'keep' || way === 'keep, no answer') this.kept.set(key, body)
+    if (way === 'keep' || way === 'keep, no answer' || (typeof way === 'object' && way.keeps)) this.kept.set(key, body)
     this.#answer(response, way, `{"receipt":"r","accepted":1,"ack":"disk"}`, 202)
   }
 
