@@ -103,16 +103,17 @@ class ForwardDestination implements Destination {
     const verdict = await this.#send(this.#servers.named(sent.server), object, doubtMs, signal)
     if (verdict.kind === 'kept') return await this.#kept(object, sent, notes)
     const reason = `${sent.server} may have kept ${object.name} at ${new Date(sent.sinceMs).toISOString()}, and does not say so: ${verdict.reason}`
+    const look = `Look for lines of it where that server puts its objects: if they are there, write "kept":true into its line of ${notes.path}, else remove the line`
     if (verdict.kind === 'unknown' && FINAL_CODES.includes(verdict.code ?? '')) {
-      const advice = `Look for lines of it where that server puts its objects; if they are there, write "kept":true into its line of ${notes.path}, else remove the line`
-      return { kind: 'park', reason: `${reason}. ${advice}`, isAlone: true }
+      return { kind: 'park', reason: `${reason}. ${look}`, isAlone: true }
     }
-    const isRefused = verdict.kind === 'refused' && verdict.because === 'object'
-    if (!isRefused && doubtMs < DOUBT_MS_MAX) return { kind: 'retry', reason }
-    const advice = isRefused
-      ? ''
-      : `. Start that server again; if it is gone for good, and its disk, remove the line of ${notes.path}: then another gets the object`
-    return { kind: 'park', reason: reason + advice, isAlone: true }
+    if (verdict.kind === 'refused' && verdict.because === 'object') return { kind: 'park', reason, isAlone: true }
+    if (doubtMs < DOUBT_MS_MAX) return { kind: 'retry', reason }
+    return {
+      kind: 'park',
+      reason: `${reason}. Start that server again; where it is gone for good: ${look}`,
+      isAlone: true,
+    }
   }
 
   async #kept({ name }: OutgoingObject, sent: Sent, { path, objects }: Notes): Promise<PutOutcome> {

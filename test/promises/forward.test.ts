@@ -107,6 +107,7 @@ test(
       expect(store.objects.size).toBeGreaterThan(ROUNDS * 5)
       expect(new Set([...store.objects.keys()].map((name) => /([^/-]+)-0-\d{16}-/.exec(name)?.[1])).size).toBe(SERVERS)
       expect(outputs.join('')).toContain('may have kept')
+      expect(outputs.join('')).not.toContain('is not a segment')
       expect(ledger.keptPayloads).toBeGreaterThan(ROUNDS * ROUND_POSTS)
     } catch (error) {
       console.error(
