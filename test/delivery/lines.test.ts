@@ -237,6 +237,16 @@ describe('lines that are made already', () => {
     ])
   })
 
+  test('are payloads as wholes for whoever wants payloads', () => {
+    const texts = madeOf(['1', '{"a":[]}'])
+    const record = made(texts)
+    expect(lines.misfit(record)).toBeUndefined()
+    const whole = texts.map((_, i) =>
+      Buffer.from(record.body.subarray(lines.payloadStart(i), lines.payloadEnd(i))).toString(),
+    )
+    expect(whole.map((text) => `${text}\n`)).toEqual(texts)
+  })
+
   test('of another number than intake counted are a misfit', async () => {
     expect((await encoded([[recordOf('made', madeOf(['1', '2']).join(''), 3)]], lines)).misfits).toEqual([0])
   })
