@@ -128,6 +128,12 @@ export function readLines(body: Uint8Array): ShapeOrRefusal {
   return lines === undefined ? readMixedLines(body, allUtf8) : shape('lines', body, lines)
 }
 
+/** The same where all lines are good and usual; undefined: ask `readLines`, which takes longer and explains. */
+export function readGoodLines(body: Uint8Array): ShapeOrRefusal | undefined {
+  const lines = isUtf8(body) ? quickLines(body) : undefined
+  return lines === undefined ? undefined : shape('lines', body, lines)
+}
+
 /** Lines that are not all good, or unusual. */
 function readMixedLines(body: Uint8Array, allUtf8: boolean): ShapeOrRefusal {
   spans.clear()
@@ -136,6 +142,8 @@ function readMixedLines(body: Uint8Array, allUtf8: boolean): ShapeOrRefusal {
   const rejected: RejectedLines = { count: 0, errors: [] }
   let goodBytes = 0
   let goodLines = 0
+  let line = 1
+  let lineAt = 0
   for (let i = 0; i < spans.count; i++) {
     const start = spans.starts[i] as number
     const end = spans.ends[i] as number
@@ -149,8 +157,9 @@ function readMixedLines(body: Uint8Array, allUtf8: boolean): ShapeOrRefusal {
     }
     rejected.count += 1
     if (rejected.errors.length < LINE_ERRORS_MAX) {
-      const fault = lineFault(body.subarray(start, end))
-      rejected.errors.push({ line: lineNumber(body, 0, start), ...fault })
+      line += lineNumber(body, lineAt, start) - 1
+      lineAt = start
+      rejected.errors.push({ line, ...lineFault(body.subarray(start, end)) })
     }
   }
   if (rejected.count === 0) return shape('lines', body, spans.count)
