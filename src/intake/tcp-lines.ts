@@ -75,7 +75,7 @@ export class LineBuffer {
   end(): boolean {
     if (!this.isInLine) return true
     const tail = Buffer.concat(this.#chunks, this.#chunkBytes).subarray(this.#wholeBytes)
-    if (!this.#isSkipping && /^[ \t\r]*[-0-9]/.test(tail.toString('latin1', 0, SMALL_BYTES))) {
+    if (!this.#isSkipping && isNumber(tail)) {
       this.#chunks = this.#wholeBytes > 0 ? [Buffer.concat(this.#chunks, this.#wholeBytes)] : []
       this.#chunkBytes = this.#wholeBytes
       return false
@@ -147,4 +147,10 @@ export class LineBuffer {
     this.#wholeBytes = 0
     return true
   }
+}
+
+/** Whether valid JSON that begins like this is a number. */
+function isNumber(text: Uint8Array): boolean {
+  const first = text[text.findIndex((byte) => byte > 0x20)] ?? 0
+  return first === 0x2d || (first >= 0x30 && first <= 0x39)
 }

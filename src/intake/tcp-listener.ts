@@ -93,7 +93,7 @@ export async function listenTcp(options: TcpListenerOptions, context: Connection
 
 /** Throws `Fault('listen_failed')` when somebody else listens there: those who share a port get no error of it. */
 export async function refuseTakenTcp(options: TcpListenerOptions): Promise<void> {
-  const listener = await bound({ ...options, isShared: false, tls: undefined }, { open: (socket) => void socket.end() })
+  const listener = await bound({ ...options, isShared: false, tls: undefined }, { data: (socket) => void socket.end() })
   listener.stop(true)
 }
 
