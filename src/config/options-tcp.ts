@@ -13,7 +13,7 @@ export const TCP_OPTIONS = {
     default: undefined,
     defaultMeans: 'no TCP intake',
     value: '[HOST:]PORT',
-    what: 'Takes newline-delimited JSON over TCP as well, one payload a line; without a host at --host, port 0 takes a free one.',
+    what: 'Takes lines of JSON over TCP, too, one payload each (docs/TCP.md); without a host at --host.',
   },
   tcpTlsCert: {
     kind: 'text',

@@ -113,7 +113,7 @@ export const OPTIONS = {
     min: 1 * MIB,
     value: 'SIZE',
     isDivided: true,
-    what: 'How large the journal may grow (and never into the last 5 % of the disk); past it the answer is 503.',
+    what: 'How large the journal may grow (never into the last 5 % of the disk); past it the answer is 503.',
   },
   ...INTAKE_OPTIONS,
   ...TCP_OPTIONS,

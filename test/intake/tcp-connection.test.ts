@@ -155,6 +155,8 @@ describe('the end', () => {
     peer.send('1\n')
     peer.send('2\n{"whole":1}')
     peer.connection.closed()
+    // The journal may still read from it.
+    expect(admission.held).toBeGreaterThan(0)
     journal.keepAll()
     expect(journal.records.map(({ body }) => body)).toEqual(['1\n'])
     expect(peer.answers).toEqual([])
@@ -195,10 +197,33 @@ describe('the end', () => {
     finished.send('3')
     finished.send('\n')
     finished.connection.finished()
-    await Promise.all([peer.connection.stop(), finished.connection.stop()])
+    await Promise.all([peer, finished].map(({ connection }) => connection.stop()))
     expect(peer.answers).toMatchObject([{ lines: [1, 1] }, { code: 'stopping', line: 2 }])
     expect(finished.answers).toMatchObject([{ code: 'stopping', line: 1 }])
     expect(finished.ended).toBe('end')
+  })
+
+  test('a stop that finds the last room taken meanwhile', async () => {
+    const { journal, connect } = opened({ maxQueue: 2 })
+    const peer = connect()
+    peer.send('1\n2\n')
+    peer.send('3\n')
+    const stopped = peer.connection.stop()
+    journal.keep()
+    await stopped
+    expect(peer.answers).toMatchObject([{ lines: [1, 2] }, { code: 'stopping', line: 3 }])
+  })
+
+  test('the last answer is out before the connection is shut', async () => {
+    const { connect } = opened()
+    const peer = connect()
+    peer.takes = 5
+    await peer.connection.stop()
+    expect(peer.isShut).toBe(false)
+    peer.takes = Number.POSITIVE_INFINITY
+    peer.connection.drained()
+    expect(peer.answers).toMatchObject([{ code: 'stopping' }])
+    expect(peer.isShut).toBe(true)
   })
 
   test('no whole line in time: idle_timeout; bytes of an endless line do not help, a blank line does', async () => {
