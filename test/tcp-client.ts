@@ -81,19 +81,20 @@ export class TcpClient implements Disposable {
   async answered(count: number): Promise<void> {
     while (this.lines.length < count) {
       if (this.isEnded) throw new Error(`ended after ${this.lines.length} of ${count} lines`)
-      await this.#more()
+      await this.more()
     }
   }
 
   async ended(): Promise<void> {
-    while (!this.isEnded) await this.#more()
+    while (!this.isEnded) await this.more()
   }
 
   [Symbol.dispose](): void {
     this.#socket.destroy()
   }
 
-  #more(): Promise<void> {
+  /** Waits for whatever comes next. */
+  more(): Promise<void> {
     return new Promise((resolve) => this.#listeners.push(resolve))
   }
 
