@@ -159,9 +159,9 @@ export async function startLane(
         const bodyBytesMax = Math.min(options.bodyBytesMax, options.journalBytesMax / 2)
         const { host, bodyTimeoutMs, ackDefault, ackAllow, ackStoredLingerMs, ackStoredTimeoutMs } = options
         const ack = { default: ackDefault, allow: ackAllow, storedLingerMs: ackStoredLingerMs, storedWaiters }
+        const garbage = new Garbage(GARBAGE_BYTES_MAX)
         const contextOf: ContextOf = (whole, passOn) => {
           const asked = { ...ack, storedIn: (receipt: string) => storedIn(receipt, whole) }
-          const garbage = new Garbage(GARBAGE_BYTES_MAX)
           const context = { journal, admission, deadlines, clock, garbage, observe, bodyBytesMax, idempotency }
           return { ...context, ack: asked, passOn }
         }
@@ -169,7 +169,7 @@ export async function startLane(
         const postTimeoutMs = 1.25 * (bodyTimeoutMs + ackStoredTimeoutMs) + PASS_ON_MARGIN_MS
         listener = await listenAsLane({ ...where, lane, lanes, host, postTimeoutMs }, inspection, contextOf, platform)
         const beside = { port: where.tcpPort, lanes, isFirst: where.isFirst }
-        tcp = await startTcp(options, beside, platform, journal, admission)
+        tcp = await startTcp(options, beside, platform, { journal, admission, garbage, observe })
         const { url, port } = listener
         return { url, port, tcp: tcp && { address: tcp.address, port: tcp.port } }
       },

@@ -2,14 +2,12 @@
 
 import type { TcpOptions } from './config/options-tcp.ts'
 import { parseAddress } from './intake/address.ts'
-import type { Admission } from './intake/admission.ts'
 import { Deadlines } from './intake/deadlines.ts'
+import type { ConnectionContext } from './intake/tcp-context.ts'
 import { listenTcp, refuseTakenTcp, type TcpListener } from './intake/tcp-listener.ts'
 import { Room } from './intake/tcp-room.ts'
-import type { Journal } from './journal/journal.ts'
 import { Fault } from './observe/errors.ts'
 import type { Files } from './platform/files.ts'
-import { Garbage } from './platform/garbage.ts'
 import type { Platform } from './platform/platform.ts'
 
 /** The options that matter here. */
@@ -27,8 +25,6 @@ export interface TcpPlace {
   isFirst: boolean
 }
 
-/** Of chunks as they were received. */
-const GARBAGE_BYTES_MAX = 32 * 1024 * 1024
 /** A certificate with its chain is a few kilobytes. */
 const PEM_BYTES_MAX = 1024 * 1024
 
@@ -53,8 +49,7 @@ export async function startTcp(
   options: TcpIntakeOptions,
   place: TcpPlace,
   { files, clock }: Platform,
-  journal: Journal,
-  admission: Admission,
+  shared: Pick<ConnectionContext, 'journal' | 'admission' | 'garbage' | 'observe'>,
 ): Promise<TcpListener | undefined> {
   const address = options.tcp === undefined ? undefined : parseAddress(options.tcp, options.host)
   if (!address) return undefined
@@ -70,10 +65,9 @@ export async function startTcp(
     inFlightBytesMax: options.tcpInFlightBytesMax,
     banner: options.tcpBanner,
   }
-  const room = new Room(admission, clock)
+  const room = new Room(shared.admission, clock)
   const idle = new Deadlines(options.tcpIdleMs, clock)
-  const garbage = new Garbage(GARBAGE_BYTES_MAX)
-  return await listenTcp(listen, { options: connection, journal, admission, clock, garbage, room, idle })
+  return await listenTcp(listen, { ...shared, options: connection, clock, room, idle })
 }
 
 async function pem(files: Files, path: string): Promise<string> {

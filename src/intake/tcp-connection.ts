@@ -20,7 +20,7 @@ const PIECE_BYTES_MAX = 1 << 20
 /** How much longer than allowed a line may get before its connection is closed. */
 export const SKIPPED_BYTES_MAX = 64 << 20
 /** A connection, from its first byte to its last answer. */
-export class Connection implements Waiter, Expiring, Guest {
+export class TcpConnection implements Waiter, Expiring, Guest {
   startedMs = 0
   readonly #wire: Wire
   readonly #outlet: Outlet

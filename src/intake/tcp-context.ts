@@ -1,6 +1,7 @@
 /** What the TCP connections of a lane have in common. */
 
 import type { Journal } from '../journal/journal.ts'
+import type { Observer } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Garbage } from '../platform/garbage.ts'
 import type { Admission } from './admission.ts'
@@ -23,6 +24,7 @@ export interface ConnectionContext {
   admission: Admission
   clock: Clock
   garbage: Garbage
+  observe: Observer
   room: Room
   /** How long a connection may go without a whole line. */
   idle: Deadlines

@@ -1,9 +1,9 @@
-/** The TCP listener: sockets to connections. The only file that names `Bun.listen`. */
+/** The TCP listener: sockets to connections. The file that names `Bun.listen` for lines. */
 
 import { Fault } from '../observe/errors.ts'
 import { type Address, hostnameOf, listenFault, urlHost } from './address.ts'
 import { farewellLine } from './tcp-answer.ts'
-import { Connection } from './tcp-connection.ts'
+import { TcpConnection } from './tcp-connection.ts'
 import type { ConnectionContext } from './tcp-context.ts'
 
 /** Where to listen, and for how many. */
@@ -33,16 +33,16 @@ const FLAGS = { host: '--tcp', port: '--tcp' }
 
 /** Where a socket's connection is; none for one too many. */
 interface Socketed {
-  connection: Connection | undefined
+  connection: TcpConnection | undefined
 }
 
 /** Starts listening, or throws a `Fault`. */
 export async function listenTcp(options: TcpListenerOptions, context: ConnectionContext): Promise<TcpListener> {
-  const open = new Set<Connection>()
+  const open = new Set<TcpConnection>()
   const { connectionsMax, port, tls } = options
   const hostname = hostnameOf(options)
   let whenNone: (() => void) | undefined
-  const closed = (connection: Connection | undefined) => {
+  const closed = (connection: TcpConnection | undefined) => {
     if (!connection) return
     connection.closed()
     open.delete(connection)
@@ -56,7 +56,7 @@ export async function listenTcp(options: TcpListenerOptions, context: Connection
         socket.end(farewellLine({ code: 'too_many_connections', detail }, 1))
         return
       }
-      const connection = new Connection(wireOf(socket), context)
+      const connection = new TcpConnection(wireOf(socket), context)
       socket.data.connection = connection
       open.add(connection)
     },
@@ -64,8 +64,12 @@ export async function listenTcp(options: TcpListenerOptions, context: Connection
     end: ({ data }) => data.connection?.finished(),
     drain: ({ data }) => data.connection?.drained(),
     close: ({ data }) => closed(data.connection),
-    // `close` follows.
-    error: () => undefined,
+    error(socket, error) {
+      // Of a connection that breaks `close` tells, too. Anything else is a bug, and nobody would answer any more.
+      if ((error as NodeJS.ErrnoException).code !== undefined) return
+      context.observe({ kind: 'intake-failure', reason: error.stack ?? error.message })
+      socket.terminate()
+    },
   })
   return {
     address: `${tls ? 'tls ' : ''}${urlHost(hostname)}:${listener.port}`,
@@ -93,19 +97,23 @@ export async function listenTcp(options: TcpListenerOptions, context: Connection
 
 /** Throws `Fault('listen_failed')` when somebody else listens there: those who share a port get no error of it. */
 export async function refuseTakenTcp(options: TcpListenerOptions): Promise<void> {
-  const listener = await bound({ ...options, isShared: false, tls: undefined }, { data: (socket) => void socket.end() })
+  const listener = await bound(
+    { ...options, isShared: false, isExclusive: true, tls: undefined },
+    { data: (socket) => void socket.end() },
+  )
   listener.stop(true)
 }
 
 type Handlers = Bun.SocketHandler<Socketed, 'buffer'>
 
 async function bound(
-  { host, port, isShared, tls }: TcpListenerOptions,
+  { host, port, isShared, isExclusive = false, tls }: TcpListenerOptions & { isExclusive?: boolean },
   socket: Handlers,
 ): Promise<Bun.TCPSocketListener<Socketed>> {
   const hostname = hostnameOf({ host })
   // Answers are written to clients that have closed their side. The types know no shared port of a listener; the runtime does.
-  const options = { hostname, port, allowHalfOpen: true, reusePort: isShared, ...(tls && { tls }), socket }
+  const shared = isExclusive ? { exclusive: true } : { reusePort: isShared }
+  const options = { hostname, port, allowHalfOpen: true, ...shared, ...(tls && { tls }), socket }
   try {
     return Bun.listen<Socketed>(options as unknown as Bun.TCPSocketListenOptions<Socketed>)
   } catch (error) {

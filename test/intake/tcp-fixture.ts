@@ -3,7 +3,7 @@
 import { Admission, type AdmissionOptions } from '../../src/intake/admission.ts'
 import { Deadlines } from '../../src/intake/deadlines.ts'
 import { DrainRate } from '../../src/intake/drain-rate.ts'
-import { Connection } from '../../src/intake/tcp-connection.ts'
+import { TcpConnection } from '../../src/intake/tcp-connection.ts'
 import type { ConnectionContext, ConnectionOptions } from '../../src/intake/tcp-context.ts'
 import type { Wire } from '../../src/intake/tcp-outlet.ts'
 import { Room } from '../../src/intake/tcp-room.ts'
@@ -93,11 +93,11 @@ export class Peer implements Wire {
   ended: 'end' | 'terminate' | undefined
   /** How many bytes it takes before it has to be asked again. */
   takes = Number.POSITIVE_INFINITY
-  readonly connection: Connection
+  readonly connection: TcpConnection
   #text = ''
 
   constructor(context: ConnectionContext) {
-    this.connection = new Connection(this, context)
+    this.connection = new TcpConnection(this, context)
   }
 
   get answers(): Answer[] {
@@ -165,6 +165,7 @@ export class Fixture {
       admission: this.admission,
       clock,
       garbage: new Garbage(1e9, () => undefined),
+      observe: () => undefined,
       room: this.room,
       idle: new Deadlines(IDLE_MS, clock),
     }
