@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { RecordKind } from '../journal/journal.ts'
 import { checkJson, isJson, type JsonFault, type Onlooker } from '../json/check.ts'
-import { quickChildren, quickLines, quickMembers } from '../json/quick-check.ts'
+import { type LineFacts, quickChildren, quickLines, quickMembers } from '../json/quick-check.ts'
 import { lineNumber, lineSpans, memberName, Spans, stringEnd } from '../json/slice.ts'
 import { firstInvalidUtf8 } from '../json/utf8.ts'
 import { FORM_FIELDS_MAX, formValues } from './form.ts'
@@ -128,9 +128,9 @@ export function readLines(body: Uint8Array): ShapeOrRefusal {
   return lines === undefined ? readMixedLines(body, allUtf8) : shape('lines', body, lines)
 }
 
-/** The same where all lines are good and usual; undefined: ask `readLines`, which takes longer and explains. */
-export function readGoodLines(body: Uint8Array): ShapeOrRefusal | undefined {
-  const lines = isUtf8(body) ? quickLines(body) : undefined
+/** The same where all lines are good and usual, and how many line feeds there are; undefined: ask `readLines`, which takes longer and explains. */
+export function readGoodLines(body: Uint8Array, into: LineFacts): ShapeOrRefusal | undefined {
+  const lines = isUtf8(body) ? quickLines(body, into) : undefined
   return lines === undefined ? undefined : shape('lines', body, lines)
 }
 

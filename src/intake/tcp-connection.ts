@@ -4,6 +4,7 @@
  */
 
 import type { AppendRefusal, Waiter } from '../journal/journal.ts'
+import type { LineFacts } from '../json/quick-check.ts'
 import type { Expiring } from './deadlines.ts'
 import type { Refusal } from './problem.ts'
 import { LINE_ERRORS_MAX, readGoodLines, readLines, type Shape } from './shapes.ts'
@@ -19,6 +20,9 @@ const SOURCE = 'default'
 const PIECE_BYTES_MAX = 1 << 20
 /** How much longer than allowed a line may get before its connection is closed. */
 export const SKIPPED_BYTES_MAX = 64 << 20
+/** The line feeds of the lines that were checked last. */
+const counted: LineFacts = { feeds: 0 }
+
 /** A connection, from its first byte to its last answer. */
 export class TcpConnection implements Waiter, Expiring, Guest {
   startedMs = 0
@@ -180,11 +184,13 @@ export class TcpConnection implements Waiter, Expiring, Guest {
     const bytesMax = Math.min(bytes, PIECE_BYTES_MAX)
     let piece = this.#lines.peek(payloads, bytesMax) as Piece
     if (piece.kind === 'too-long') return this.#tooLong(piece)
-    let shape = readGoodLines(piece.bytes)
+    let shape = readGoodLines(piece.bytes, counted)
     if (!shape) {
       // No more lines than an answer lists errors: so it tells of each line whether it is kept.
       piece = this.#lines.peek(Math.min(payloads, LINE_ERRORS_MAX), bytesMax) as Piece
       shape = readLines(piece.bytes)
+    } else {
+      piece.lines = counted.feeds
     }
     if ('code' in shape) return this.#answer(piece, badLines(shape, this.#line))
     if (shape.payloads === 0 && !shape.rejected) return this.#blank(piece)
@@ -214,7 +220,7 @@ export class TcpConnection implements Waiter, Expiring, Guest {
   /** Nothing but blank lines: they count, and show that the client lives. */
   #blank(piece: Piece): void {
     this.#lines.settle(piece)
-    this.#line += piece.lines
+    this.#line += piece.lines as number
     this.#rest()
   }
 
@@ -237,7 +243,7 @@ export class TcpConnection implements Waiter, Expiring, Guest {
   /** The piece is done with: the lines that its answer is about, blank ones before it included. */
   #passed(piece: Piece): LineRange {
     this.#lines.settle(piece)
-    this.#line += piece.lines
+    this.#line += piece.lines as number
     const from = this.#answeredLine + 1
     this.#answeredLine = this.#line
     return { from, to: this.#line }

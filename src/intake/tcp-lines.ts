@@ -4,7 +4,8 @@
 export interface Piece {
   kind: 'lines' | 'too-long'
   bytes: Uint8Array
-  lines: number
+  /** How many; undefined where nobody has counted them, because all that is here may go and none can be too long. */
+  lines: number | undefined
 }
 
 const FEED = 0x0a
@@ -91,6 +92,10 @@ export class LineBuffer {
     if (this.#readyAt === this.#ready.length && !this.#gather()) return undefined
     const ready = this.#ready
     const begin = this.#readyAt
+    const isAll = ready.length - begin <= Math.min(bytesMax, this.#lineBytesMax)
+    if (isAll && linesMax === Number.POSITIVE_INFINITY) {
+      return { kind: 'lines', bytes: ready.subarray(begin), lines: undefined }
+    }
     let at = begin
     let lines = 0
     while (at < ready.length && lines < linesMax) {

@@ -5,7 +5,7 @@ import { LineBuffer, type Piece } from '../../src/intake/tcp-lines.ts'
 import { seeded } from '../seeded.ts'
 
 const LINE_BYTES_MAX = 20
-const ALL = Number.MAX_SAFE_INTEGER
+const ALL = Number.POSITIVE_INFINITY
 
 /** Every piece that is there, settled one after the other: text, or what stands for a line too long. */
 function taken(lines: LineBuffer, linesMax = ALL, bytesMax = ALL): string[] {
@@ -19,7 +19,7 @@ function taken(lines: LineBuffer, linesMax = ALL, bytesMax = ALL): string[] {
 
 function textOf({ kind, bytes, lines }: Piece): string {
   const text = Buffer.from(bytes).toString()
-  expect(text.split('\n').length - 1).toBe(lines)
+  if (lines !== undefined) expect(text.split('\n').length - 1).toBe(lines)
   return kind === 'lines' ? text : '<too long>'
 }
 
