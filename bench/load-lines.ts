@@ -18,13 +18,10 @@ export interface LinesLoad {
   underWay: number
   warmupSeconds: number
   seconds: number
-  /** Told when the measured time begins and ends. */
-  measured(when: 'begin' | 'end'): void
 }
 
 /** What came of the measured time. */
 export interface LinesOutcome {
-  payloads: number
   payloadsPerSecond: number
   /** The share of one core that the generator took. */
   generatorCores: number
@@ -58,17 +55,14 @@ export async function sendLines(load: LinesLoad, clock: Clock = systemClock): Pr
   const all = await Promise.all(open)
   for (const sender of all) sender.begin()
   await Promise.race([clock.sleep(warmupSeconds * 1000), failed.promise])
-  load.measured('begin')
   const [answeredBefore, cpuBefore, beganMs] = [count.answered, process.cpuUsage(), clock.monotonicMs()]
   await Promise.race([clock.sleep(seconds * 1000), failed.promise])
   const tookMs = clock.monotonicMs() - beganMs
   const { user, system } = process.cpuUsage(cpuBefore)
   const payloads = (count.answered - answeredBefore) * linesEach
-  load.measured('end')
   count.isOver = true
   for (const sender of all) sender.close()
   return {
-    payloads,
     payloadsPerSecond: (payloads / tookMs) * 1000,
     generatorCores: (user + system) / 1000 / tookMs,
   }
