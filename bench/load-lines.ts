@@ -3,9 +3,9 @@
  * and sends the next when one is answered. One generator for both, so that neither is measured with a better one.
  */
 
+import { parseAnswer } from '../src/designs/connections.ts'
 import { type Clock, systemClock } from '../src/platform/clock.ts'
 import { makeBodies } from './bodies.ts'
-import { parseAnswer } from './connections.ts'
 
 /** What to send, where, and how hard. */
 export interface LinesLoad {
