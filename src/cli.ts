@@ -74,7 +74,7 @@ function firstSignal(): Promise<void> {
 
 function banner(options: Options, server: Server): string {
   return `millrace ${version} listens on ${server.url}
-${tcpLine(server)}  journal   ${options.data}
+${tcpLine(options, server)}  journal   ${options.data}
   objects   ${server.destination}
 ${lanesLine(server)}  access    ${access(options)}
 Try:
@@ -82,8 +82,8 @@ Try:
 `
 }
 
-function tcpLine({ tcp }: Server): string {
-  return tcp === undefined ? '' : `  tcp       ${tcp}\n`
+function tcpLine({ tcpTlsCert }: Options, { tcp }: Server): string {
+  return tcp === undefined ? '' : `  tcp       ${tcpTlsCert === undefined ? '' : 'tls '}${tcp}\n`
 }
 
 function lanesLine({ processes }: Server): string {

@@ -39,7 +39,7 @@ interface Socketed {
 /** Starts listening, or throws a `Fault`. */
 export async function listenTcp(options: TcpListenerOptions, context: ConnectionContext): Promise<TcpListener> {
   const open = new Set<TcpConnection>()
-  const { connectionsMax, port, tls } = options
+  const { connectionsMax, port } = options
   const hostname = hostnameOf(options)
   let whenNone: (() => void) | undefined
   const closed = (connection: TcpConnection | undefined) => {
@@ -72,7 +72,7 @@ export async function listenTcp(options: TcpListenerOptions, context: Connection
     },
   })
   return {
-    address: `${tls ? 'tls ' : ''}${urlHost(hostname)}:${listener.port}`,
+    address: `${urlHost(hostname)}:${listener.port}`,
     port: listener.port ?? port,
     get connections() {
       return open.size
