@@ -12,6 +12,7 @@ import { memory } from './questions/memory.ts'
 import { payloadObjects } from './questions/payload-objects.ts'
 import { peers } from './questions/peers.ts'
 import { single } from './questions/single.ts'
+import { tcp } from './questions/tcp.ts'
 
 /** In the order of their bars. */
 export const QUESTIONS: readonly Question[] = [
@@ -25,5 +26,6 @@ export const QUESTIONS: readonly Question[] = [
   lanes,
   peers,
   dispatch,
+  tcp,
   guard,
 ]

@@ -106,6 +106,7 @@ function errorsPage(): string {
 A request that is refused is answered with \`application/problem+json\` (RFC 9457):
 \`{"type":"urn:problem:millrace:queue_full","title":…,"status":503,"code":"queue_full","detail":…}\`. The code is stable;
 \`detail\` is for people. Every 503 of an intake path has a \`Retry-After\`, computed from how fast the journal drains.
+Over TCP it is a line of the same JSON, with the number of the line that it is about ([TCP.md](TCP.md)).
 
 ${table(
   ['code', 'status', 'what it means', 'same request later?', 'what holds afterwards'],

@@ -8,6 +8,7 @@ import { commandHelpText, helpText } from './config/help.ts'
 import { loadOptions } from './config/load.ts'
 import { loadCommand } from './config/load-command.ts'
 import type { Options } from './config/options.ts'
+import { parseAddress } from './intake/address.ts'
 import { FAULTS, Fault } from './observe/errors.ts'
 import { createLog } from './observe/log.ts'
 import { systemPlatform } from './platform/platform.ts'
@@ -73,20 +74,25 @@ function firstSignal(): Promise<void> {
 
 function banner(options: Options, server: Server): string {
   return `millrace ${version} listens on ${server.url}
-  journal   ${options.data}
+${tcpLine(options, server)}  journal   ${options.data}
   objects   ${server.destination}
-${lanesLine(server)}  access    ${access(options.host)}
+${lanesLine(server)}  access    ${access(options)}
 Try:
   curl -H 'Content-Type: application/json' -d '{"hello":"world"}' ${server.url}/payloads
 `
+}
+
+function tcpLine({ tcpTlsCert }: Options, { tcp }: Server): string {
+  return tcp === undefined ? '' : `  tcp       ${tcpTlsCert === undefined ? '' : 'tls '}${tcp}\n`
 }
 
 function lanesLine({ processes }: Server): string {
   return processes.length === 0 ? '' : `  lanes     ${processes.length}: processes ${processes.join(', ')}\n`
 }
 
-function access(host: string): string {
-  const local = ['127.0.0.1', 'localhost', '::1', '[::1]'].includes(host)
+function access({ host, tcp }: Options): string {
+  const hosts = [host, tcp === undefined ? host : (parseAddress(tcp, host)?.host ?? host)]
+  const local = hosts.every((one) => ['127.0.0.1', 'localhost', '::1', '[::1]'].includes(one))
   if (local) return 'this machine only (--host 0.0.0.0 opens it); no tokens, no TLS yet'
   return 'ANYBODY who reaches this address can post: there are no tokens and no TLS yet; put a proxy in front'
 }

@@ -14,6 +14,7 @@ import { type Inspection, receiptAnswer, type State, storedIn } from './intake/i
 import type { Listener } from './intake/listener.ts'
 import type { Refusal } from './intake/problem.ts'
 import { StoredWaiters } from './intake/stored-waiters.ts'
+import type { TcpListener } from './intake/tcp-listener.ts'
 import { MADE_NOTES_WINDOW_MS } from './journal/journal.ts'
 import { parseSegmentPath } from './journal/name.ts'
 import { type ContextOf, listenAsLane } from './lanes/listeners.ts'
@@ -26,13 +27,14 @@ import { Pipelines } from './pipelines.ts'
 import type { Timer } from './platform/clock.ts'
 import { Garbage } from './platform/garbage.ts'
 import type { Platform } from './platform/platform.ts'
+import { startTcp, tcpFault } from './tcp-intake.ts'
 
 /** A lane that delivers, and takes records once it listens. */
 export interface Lane {
   /** Where objects go, for people. */
   destination: string
   /** Starts to take records, or throws a `Fault`. Where there are several lanes, once all of them have started. */
-  listen(where: ListenPlace): Promise<{ url: string; port: number }>
+  listen(where: ListenPlace): Promise<Listening>
   /** What undelivered segments hold, and what turned out dead since the start. */
   backlog(): { segments: number; payloads: number; dead: number }
   state(): Promise<State>
@@ -40,9 +42,19 @@ export interface Lane {
   stop(graceMs: number): Promise<void>
 }
 
-/** Where a lane listens. */
+/** Where a lane listens, once it does. */
+export interface Listening {
+  url: string
+  port: number
+  /** Where it takes lines over TCP. */
+  tcp: { address: string; port: number } | undefined
+}
+
+/** Where a lane has to listen. */
 export interface ListenPlace {
   port: number
+  /** Where a sister has found one. */
+  tcpPort?: number | undefined
   /** No sister listens there yet. */
   isFirst: boolean
   /** Where lanes listen for one another. */
@@ -74,6 +86,8 @@ export function checkOptions(options: Options, env: Readonly<Record<string, stri
       '--format is payload: servers take lines only; what they make of them is theirs to say',
     )
   }
+  const fault = tcpFault(options)
+  if (fault !== undefined) throw new Fault('config_invalid', fault)
   if (ackAllow.includes(ackDefault)) return place
   throw new Fault('config_invalid', `--ack-default is '${ackDefault}': --ack-allow leaves only ${ackAllow.join(', ')}`)
 }
@@ -140,11 +154,14 @@ export async function startLane(
       state: async () => {
         const { segments } = pipelines.backlog()
         const { puts, calls } = deliveries
-        const state = { balance: pipelines.balance(), puts, refusal: notReady(), destination, segments }
+        const tcpConnections = tcp?.connections ?? 0
+        const balance = pipelines.balance()
+        const state = { balance, puts, tcpConnections, refusal: notReady(), destination, segments }
         return calls ? { ...state, calls } : state
       },
     }
     let listener: Listener | undefined
+    let tcp: TcpListener | undefined
     return {
       destination,
       backlog: () => pipelines.backlog(),
@@ -165,9 +182,9 @@ export async function startLane(
         const bodyBytesMax = Math.min(options.bodyBytesMax, options.journalBytesMax / 2)
         const { host, bodyTimeoutMs, ackDefault, ackAllow, ackStoredLingerMs, ackStoredTimeoutMs } = options
         const ack = { default: ackDefault, allow: ackAllow, storedLingerMs: ackStoredLingerMs, storedWaiters }
+        const garbage = new Garbage(GARBAGE_BYTES_MAX)
         const contextOf: ContextOf = (whole, passOn) => {
           const asked = { ...ack, storedIn: (receipt: string) => storedIn(receipt, whole) }
-          const garbage = new Garbage(GARBAGE_BYTES_MAX)
           const context = { journal, admission, deadlines, clock, garbage, observe, bodyBytesMax, idempotency }
           // Where each payload is an object, or given to a function, lines have no place.
           const madeIdempotency = options.format === 'lines' && !toHandler ? made : undefined
@@ -176,16 +193,21 @@ export async function startLane(
         // Waits end a quarter late at the most.
         const postTimeoutMs = 1.25 * (bodyTimeoutMs + ackStoredTimeoutMs) + PASS_ON_MARGIN_MS
         listener = await listenAsLane({ ...where, lane, lanes, host, postTimeoutMs }, inspection, contextOf, platform)
-        return { url: listener.url, port: listener.port }
+        const beside = { port: where.tcpPort, lanes, isFirst: where.isFirst }
+        tcp = await startTcp(options, beside, platform, { journal, admission, garbage, observe })
+        const { url, port } = listener
+        return { url, port, tcp: tcp && { address: tcp.address, port: tcp.port } }
       },
       async stop(graceMs) {
         // In the order payloads flow. Stragglers get their 503 until all that was accepted is stored or time is up.
+        await tcp?.stop()
         admission.stop()
         await pipelines.drain(graceMs)
         storedWaiters.close()
         await deliveries.stop()
         await pipelines.closeLedgers()
         await listener?.close()
+        await tcp?.close()
         deadlines.close()
         disk.close()
       },

@@ -54,6 +54,8 @@ export interface Millrace extends AsyncDisposable {
   /** `http://127.0.0.1:8080` */
   readonly url: string
   readonly port: number
+  /** Where it takes lines over TCP, if it does: `127.0.0.1:9000`. */
+  readonly tcp: string | undefined
   /** What `GET /status` says. */
   status(): Promise<Status>
   /**
@@ -83,6 +85,7 @@ export async function millrace(given: HandlerServerOptions<never> | PlaceServerO
   return {
     url: server.url,
     port: server.port,
+    tcp: server.tcp,
     status: async () => statusOf(await server.state()),
     stop,
     async [Symbol.asyncDispose]() {

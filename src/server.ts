@@ -22,6 +22,8 @@ export interface Backlog {
 /** A running server. */
 export interface Server {
   url: string
+  /** Where it takes lines over TCP. */
+  tcp: string | undefined
   /** Where objects go, for people. */
   destination: string
   /** The lanes that have processes of their own. */
@@ -54,11 +56,13 @@ export async function startServer(
     const at = { lane: 0, lanes: 1, node: directory.node }
     const lane = await startLane(options, env, platform, observe, at, toHandler)
     try {
-      const { url, port } = await lane.listen({ port: options.port, isFirst: true, socketDirectory: options.data })
+      const listen = { port: options.port, isFirst: true, socketDirectory: options.data }
+      const { url, port, tcp } = await lane.listen(listen)
       const { destination } = lane
       return {
         url,
         port,
+        tcp: tcp?.address,
         destination,
         processes: [],
         state: () => lane.state(),

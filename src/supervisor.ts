@@ -48,9 +48,10 @@ export async function startLanes(
   // A second signal ends this process at once, and all of it.
   process.on('exit', () => supervisor.kill())
   try {
-    const { url, destination } = await supervisor.start()
+    const { url, tcp, destination } = await supervisor.start()
     return {
       url,
+      tcp: tcp?.address,
       destination,
       processes: supervisor.processes,
       backlog: () => supervisor.backlog,

@@ -14,6 +14,8 @@ export interface Balance {
 
 /** A running Millrace. */
 export interface MillraceSubject extends LandingSubject {
+  /** Where it takes lines over TCP, if it was told to; else 0. */
+  tcpPort: number
   balance(): Promise<Balance>
 }
 
@@ -38,6 +40,7 @@ export async function startMillrace(
   const balance = async () => (await (await fetch(`${base}/status`)).json()) as Balance
   return {
     url: `${base}/payload`,
+    tcpPort: Number(/^ {2}tcp {7}\S+:(\d+)$/m.exec(child.output)?.[1] ?? 0),
     pid: child.pid,
     balance,
     landed: async () => (await balance()).stored.payloads,

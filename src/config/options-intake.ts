@@ -64,7 +64,7 @@ export const INTAKE_OPTIONS = {
     min: 1,
     max: 3_600_000,
     value: 'TIME',
-    what: 'How long a POST with ?ack=stored waits for others to share its object before the segment is sealed.',
+    what: 'How long a POST with ?ack=stored waits for others to share its object until the segment is sealed.',
   },
   ackStoredTimeoutMs: {
     kind: 'duration',
@@ -95,6 +95,6 @@ export const INTAKE_OPTIONS = {
     max: 10_000_000,
     value: 'N',
     isDivided: true,
-    what: 'How many keys are remembered at once, at about 400 bytes of memory each; past it the answer is 503.',
+    what: 'How many keys are remembered at once, about 400 bytes of memory each; past it the answer is 503.',
   },
 } as const satisfies Record<string, OptionRow>

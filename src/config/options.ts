@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os'
 import type { OptionRow } from './option-row.ts'
 import { INTAKE_OPTIONS } from './options-intake.ts'
+import { TCP_OPTIONS, type TcpOptions } from './options-tcp.ts'
 
 const MIB = 1024 ** 2
 const GIB = 1024 ** 3
@@ -112,9 +113,10 @@ export const OPTIONS = {
     min: 1 * MIB,
     value: 'SIZE',
     isDivided: true,
-    what: 'How large the journal may grow (and never into the last 5 % of the disk); past it the answer is 503.',
+    what: 'How large the journal may grow (never into the last 5 % of the disk); past it the answer is 503.',
   },
   ...INTAKE_OPTIONS,
+  ...TCP_OPTIONS,
   ledgerDays: {
     kind: 'count',
     flag: 'ledger-days',
@@ -163,7 +165,7 @@ export const OPTIONS = {
 } as const satisfies Record<string, OptionRow>
 
 /** The options' values: numbers in milliseconds and bytes. */
-export interface Options {
+export interface Options extends TcpOptions {
   port: number
   host: string
   data: string

@@ -79,6 +79,32 @@ export class Admission {
     this.#intakeBytes -= entered + REQUEST_BYTES + grown
   }
 
+  /** Counts bytes that have been received already. False when that is more than may be: nothing more should be read then. */
+  hold(bytes: number): boolean {
+    this.#intakeBytes += bytes
+    return !this.isOverheld
+  }
+
+  /** Gives back what `hold` counted. */
+  release(bytes: number): void {
+    this.#intakeBytes -= bytes
+  }
+
+  /** More bytes are in memory than may be. */
+  get isOverheld(): boolean {
+    return this.#intakeBytes > this.#options.intakeBytesMax
+  }
+
+  /** How much a record may hold just now, for those who can choose. No payloads: nothing may be kept. */
+  room(): { payloads: number; bytes: number } {
+    if (this.#closed()) return { payloads: 0, bytes: 0 }
+    const { maxQueue = Number.POSITIVE_INFINITY } = this.#options
+    return {
+      payloads: Math.max(0, maxQueue - this.#journal.payloads),
+      bytes: Math.max(0, -Math.max(this.#journalExcess(0), this.#diskExcess(0))),
+    }
+  }
+
   /** Whether a record may be kept, now that it is known what it holds. */
   keep(payloads: number, bytes: number): Refusal | undefined {
     const { maxQueue } = this.#options
@@ -112,16 +138,26 @@ export class Admission {
       const excess = journal.payloads + payloads - maxQueue
       return { code: 'queue_full', detail, retryAfterSeconds: this.#drain.secondsForPayloads(excess) }
     }
-    const excess = journal.bytes + bytes + FRAMING_BYTES - journalBytesMax
+    const excess = this.#journalExcess(bytes)
     if (excess > 0) {
       const detail = `the journal holds ${journal.bytes} bytes, of ${journalBytesMax} allowed`
       return { code: 'journal_full', detail, retryAfterSeconds: this.#drain.secondsForBytes(excess) }
     }
-    const diskExcess = journal.bytes - this.#diskRoomAtJournalBytes + bytes - this.#diskRoomBytes
+    const diskExcess = this.#diskExcess(bytes)
     if (diskExcess > 0) {
       const detail = 'less than 5 % of the disk would stay free'
       return { code: 'disk_full', detail, retryAfterSeconds: this.#drain.secondsForBytes(diskExcess) }
     }
     return undefined
+  }
+
+  /** By how much a record of `bytes` would make the journal too large. */
+  #journalExcess(bytes: number): number {
+    return this.#journal.bytes + bytes + FRAMING_BYTES - this.#options.journalBytesMax
+  }
+
+  /** By how much it would reach into what stays free of the disk. */
+  #diskExcess(bytes: number): number {
+    return this.#journal.bytes - this.#diskRoomAtJournalBytes + bytes - this.#diskRoomBytes
   }
 }

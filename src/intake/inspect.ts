@@ -17,6 +17,7 @@ export interface State {
   puts: Readonly<Record<'lines' | 'payload', Puts>>
   /** Of a function that takes payloads, where there is one. */
   calls?: Calls
+  tcpConnections: number
   /** Why a load balancer should send nothing here; undefined when ready. */
   refusal: Refusal | undefined
   destination: string

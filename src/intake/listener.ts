@@ -1,9 +1,8 @@
 /** The listener: the port, and behind it the runtime's HTTP server, paths to handlers. The server's only file that names `Bun.serve`. */
 
-import { lookup } from 'node:dns/promises'
-import { networkInterfaces } from 'node:os'
 import { Fault } from '../observe/errors.ts'
 import { LINES_PATH } from '../observe/forwarding.ts'
+import { type Address, hostnameOf, listenFault, urlHost } from './address.ts'
 import { responseOf } from './answer.ts'
 import { type Inspection, readyResponse, type State, statusResponse } from './inspect.ts'
 import { metricsResponse } from './metrics.ts'
@@ -12,12 +11,6 @@ import { openPort, type PrivateAddress } from './port.ts'
 import type { PostContext } from './post.ts'
 import { problemResponse } from './problem.ts'
 import { intakeHandler, notAllowed } from './request.ts'
-
-/** Where to listen. */
-export interface Address {
-  host: string
-  port: number
-}
 
 /** Where to listen, and what the paths that are no intake ask. */
 export interface ListenerOptions extends Address {
@@ -54,12 +47,11 @@ export async function listen(options: ListenerOptions, context: PostContext): Pr
   const http = serveBehind(context, inspection)
   try {
     const opened = openPort({ hostname, port, isShared }, context, http.address)
-    const host = hostname.includes(':') ? `[${hostname}]` : hostname
     const close = async () => {
       opened.close()
       await http.close()
     }
-    return { url: `http://${host}:${opened.port}`, port: opened.port, close }
+    return { url: `http://${urlHost(hostname)}:${opened.port}`, port: opened.port, close }
   } catch (error) {
     await http.close()
     throw await listenFault(options, error)
@@ -135,30 +127,6 @@ function serving(context: PostContext, inspection: Inspection) {
       return problemResponse({ code: 'internal', detail: 'an unexpected error; the log has it' })
     },
   }
-}
-
-function hostnameOf({ host }: Address): string {
-  return host.replace(/^\[(.*)\]$/, '$1')
-}
-
-async function listenFault(address: Address, error: unknown): Promise<Fault> {
-  const hostname = hostnameOf(address)
-  return new Fault('listen_failed', `${hostname}:${address.port}: ${await whyNot(hostname, error)}`, { cause: error })
-}
-
-/** The runtime says `EADDRINUSE` or `EINVAL` of nearly everything: what can be told apart is. */
-async function whyNot(hostname: string, error: unknown): Promise<string> {
-  if ((error as NodeJS.ErrnoException).code === 'EACCES')
-    return 'this user may not listen there; choose another with --port'
-  try {
-    const { address } = await lookup(hostname)
-    const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
-    const isOwn = own.some((one) => one.address === address) || address === '0.0.0.0' || address === '::'
-    if (!isOwn && !address.startsWith('127.')) return 'no interface of this machine has that address; see --host'
-  } catch {
-    return 'the name has no address; see --host'
-  }
-  return 'something else listens there; choose another with --port'
 }
 
 type Answer = (request: Bun.BunRequest<string>) => Response | Promise<Response>

@@ -59,6 +59,13 @@ export const METRICS: readonly MetricRow[] = [
   ...ofCalls('failing', 'gauge', 'under way whose last attempt failed'),
   ...ofCalls('retried', 'counter', 'that were made again after a failure, since the start'),
   {
+    name: 'millrace_tcp_connections',
+    type: 'gauge',
+    unit: 'connections',
+    what: 'TCP connections that are open; 0 without `--tcp`.',
+    samples: ({ tcpConnections }) => [['', tcpConnections]],
+  },
+  {
     name: 'millrace_lane_up',
     type: 'gauge',
     unit: '1 or 0',

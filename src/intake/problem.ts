@@ -17,14 +17,19 @@ export interface Refusal {
 /** A problem's type is its name, not an address: there is nothing to fetch. `docs/ERRORS.md` explains the codes. */
 const TYPE_BASE = 'urn:problem:millrace:'
 
+/** A refusal as JSON, on one line. */
+export function problemText({ code, detail, members }: Refusal): string {
+  const { status, title } = PROBLEMS[code]
+  return JSON.stringify({ type: TYPE_BASE + code, title, status, code, detail, ...members })
+}
+
 /** The answer for a refusal. */
 export function problemAnswer(refusal: Refusal): Answer {
-  const { status, title } = PROBLEMS[refusal.code]
-  const { code, detail, members, retryAfterSeconds } = refusal
-  const body = JSON.stringify({ type: TYPE_BASE + code, title, status, code, detail, ...members })
+  const { status } = PROBLEMS[refusal.code]
+  const { retryAfterSeconds } = refusal
   const headers: Record<string, string> = { ...refusal.headers }
   if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds)
-  return { status, contentType: 'application/problem+json', headers, body }
+  return { status, contentType: 'application/problem+json', headers, body: problemText(refusal) }
 }
 
 /** The same as the runtime's HTTP server takes it. */

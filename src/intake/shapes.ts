@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { RecordKind } from '../journal/journal.ts'
 import { checkJson, isJson, type JsonFault, type Onlooker } from '../json/check.ts'
-import { quickChildren, quickLines, quickMembers } from '../json/quick-check.ts'
+import { type LineFacts, quickChildren, quickLines, quickMembers } from '../json/quick-check.ts'
 import { lineNumber, lineSpans, memberName, Spans, stringEnd } from '../json/slice.ts'
 import { firstInvalidUtf8 } from '../json/utf8.ts'
 import { FORM_FIELDS_MAX, formValues } from './form.ts'
@@ -128,6 +128,12 @@ export function readLines(body: Uint8Array): ShapeOrRefusal {
   return lines === undefined ? readMixedLines(body, allUtf8) : shape('lines', body, lines)
 }
 
+/** The same where all lines are good and usual, and how many line feeds there are; undefined: ask `readLines`, which takes longer and explains. */
+export function readGoodLines(body: Uint8Array, into: LineFacts): ShapeOrRefusal | undefined {
+  const lines = isUtf8(body) ? quickLines(body, into) : undefined
+  return lines === undefined ? undefined : shape('lines', body, lines)
+}
+
 /** Lines that are not all good, or unusual. */
 function readMixedLines(body: Uint8Array, allUtf8: boolean): ShapeOrRefusal {
   spans.clear()
@@ -136,6 +142,8 @@ function readMixedLines(body: Uint8Array, allUtf8: boolean): ShapeOrRefusal {
   const rejected: RejectedLines = { count: 0, errors: [] }
   let goodBytes = 0
   let goodLines = 0
+  let line = 1
+  let lineAt = 0
   for (let i = 0; i < spans.count; i++) {
     const start = spans.starts[i] as number
     const end = spans.ends[i] as number
@@ -149,8 +157,9 @@ function readMixedLines(body: Uint8Array, allUtf8: boolean): ShapeOrRefusal {
     }
     rejected.count += 1
     if (rejected.errors.length < LINE_ERRORS_MAX) {
-      const fault = lineFault(body.subarray(start, end))
-      rejected.errors.push({ line: lineNumber(body, 0, start), ...fault })
+      line += lineNumber(body, lineAt, start) - 1
+      lineAt = start
+      rejected.errors.push({ line, ...lineFault(body.subarray(start, end)) })
     }
   }
   if (rejected.count === 0) return shape('lines', body, spans.count)

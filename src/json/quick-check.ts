@@ -52,11 +52,19 @@ export function quickMembers(text: Uint8Array, into: CollectionFacts): boolean {
   return true
 }
 
+/** What lines are. */
+export interface LineFacts {
+  /** How many line feeds there are, those of blank lines included. */
+  feeds: number
+}
+
 /** How many lines of `text` hold more than white space, when all of those are JSON. Undefined: ask `check.ts`. */
-export function quickLines(text: Uint8Array): number | undefined {
+export function quickLines(text: Uint8Array, into?: LineFacts): number | undefined {
   if (!isLoaded(text)) return undefined
   const lines = checkLines(TEXT_AT, TEXT_AT + text.length)
-  return lines < 0 ? undefined : lines
+  if (lines < 0) return undefined
+  if (into) into.feeds = told[0] as number
+  return lines
 }
 
 function isLoaded(text: Uint8Array): boolean {

@@ -14,7 +14,7 @@ export type ToLane =
   /** Recover the journal, and deliver. */
   | { kind: 'start'; lane: number; node: string; socketDirectory: string }
   /** All lanes have recovered: take records. Port 0 is a free one; the first to listen sees that nobody else does. */
-  | { kind: 'listen'; port: number; isFirst: boolean }
+  | { kind: 'listen'; port: number; tcpPort?: number | undefined; isFirst: boolean }
   | { kind: 'stop'; graceMs: number }
   /** Answer, to show that you don't hang. */
   | { kind: 'ask' }
@@ -23,7 +23,13 @@ export type ToLane =
 export type FromLane =
   | { kind: 'answer' }
   | { kind: 'recovered' }
-  | { kind: 'listening'; port: number; url: string; destination: string }
+  | {
+      kind: 'listening'
+      port: number
+      url: string
+      tcp: { address: string; port: number } | undefined
+      destination: string
+    }
   /** It can't go on, and ends. */
   | { kind: 'fault'; code: FaultCode; message: string }
   | { kind: 'stopped'; backlog: LaneBacklog }

@@ -47,6 +47,7 @@ export class Overview implements Inspection {
         lines: states.map(({ puts }) => puts.lines).reduce(sumOfPuts),
         payload: states.map(({ puts }) => puts.payload).reduce(sumOfPuts),
       },
+      tcpConnections: states.reduce((sum, { tcpConnections }) => sum + tcpConnections, 0),
       refusal: firstRefusal(lanes),
       destination: own.destination,
       segments: states.reduce((sum, { segments }) => sum + segments, 0),

@@ -163,6 +163,7 @@ export class Supervisor {
       watched.child.say({
         kind: 'listen',
         port: this.#listening?.port ?? this.#options.port,
+        tcpPort: this.#listening?.tcp?.port,
         isFirst: !this.#listening,
       })
     }

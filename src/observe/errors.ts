@@ -1,6 +1,6 @@
 /** Every error a client or an operator can meet: one row each, with what it means and what state things are in after it. */
 
-/** A refusal of an HTTP request, answered as RFC 9457 `application/problem+json`. */
+/** A refusal, answered as RFC 9457 `application/problem+json`; over TCP as a line of it. */
 export interface ProblemRow {
   status: number
   title: string
@@ -111,6 +111,31 @@ export const PROBLEMS = {
     title: 'The body holds more payloads than the queue can ever hold',
     retryable: false,
     after: `${NOTHING_KEPT} Split it.`,
+  },
+  line_too_long: {
+    status: 413,
+    title: 'A line is longer than this server takes',
+    retryable: false,
+    after: 'Over TCP: nothing of line `line` was kept, and the lines after it are read on. Split it.',
+  },
+  line_unfinished: {
+    status: 400,
+    title: 'The connection ended in the middle of a line',
+    retryable: false,
+    after:
+      'Over TCP: nothing of line `line` was kept. Send it again with its line feed: a number without one may have been cut.',
+  },
+  idle_timeout: {
+    status: 408,
+    title: 'No whole line came in time',
+    retryable: true,
+    after: 'Over TCP: nothing from line `line` on was kept. The connection is closed; open another.',
+  },
+  too_many_connections: {
+    status: 503,
+    title: 'As many connections are open as may be',
+    retryable: true,
+    after: 'Over TCP: nothing was kept. The connection is closed; try again later.',
   },
   unsupported_media_type: {
     status: 415,

@@ -4,6 +4,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { makeBodies, writeBodies } from '../../bench/bodies.ts'
 import { parseOutcome } from '../../bench/load-closed.ts'
 import { postCounted } from '../../bench/load-count.ts'
+import { makeLines, parseLineAnswers } from '../../bench/load-lines.ts'
 import { parseAnswer } from '../../src/designs/connections.ts'
 import { Scratch } from '../millrace.ts'
 
@@ -22,6 +23,21 @@ test('bodies are collections of that many varied payloads, and the same every ti
   const bytes = payloads.reduce((sum, { length }) => sum + length, 0) / payloads.length
   expect(bytes).toBeWithin(165, 235)
   expect(payloads[0]).toMatch(/"id":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}"/)
+})
+
+test('lines are the payloads of those bodies, and answers to them are counted to the last whole one', () => {
+  const bodies = makeBodies(100)
+  const batches = makeLines(100)
+  for (const [i, batch] of batches.entries()) {
+    const lines = batch.toString().split('\n')
+    expect(lines.pop()).toBe('')
+    expect(JSON.parse(`[${lines}]`)).toEqual(JSON.parse(bodies[i] as string).data)
+  }
+  const answer = (from: number, to: number) => `{"receipt":"r","accepted":1,"ack":"disk","lines":[${from},${to}]}\n`
+  const whole = answer(1, 100) + answer(101, 250)
+  expect(parseLineAnswers(Buffer.from(whole + answer(251, 300).slice(0, -1)))).toEqual({ line: 250, end: whole.length })
+  expect(parseLineAnswers(Buffer.from('{"rec'))).toEqual({ line: 0, end: 0 })
+  expect(() => parseLineAnswers(Buffer.from('{"code":"invalid_json","line":1}\n'))).toThrow('was not kept')
 })
 
 test('exactly so many POSTs are made, with each body whole, however large', async () => {

@@ -39,6 +39,7 @@ test('help and type are the row’s, and its samples follow them', async () => {
     balance: { accepted: amount, stored: amount, pending: amount, dead: amount },
     puts: { lines: puts, payload: puts },
     calls: { running: 6, failing: 7, retried: 8 },
+    tcpConnections: 9,
     refusal: undefined,
     destination: 'd',
     segments: 0,

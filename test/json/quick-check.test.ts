@@ -64,7 +64,8 @@ function compare(text: string | Uint8Array): boolean {
   const all = checked(bytes)
   const children = quickChildren(bytes)
   const members = quickFacts(bytes)
-  const lines = quickLines(bytes)
+  const facts = { feeds: -1 }
+  const lines = quickLines(bytes, facts)
   const shown = () => JSON.stringify(Buffer.from(bytes.subarray(0, 300)).toString())
   if ((children === undefined) !== (members === undefined)) throw new Error(`${shown()}: two verdicts`)
   if (children !== undefined && members !== undefined) {
@@ -77,6 +78,8 @@ function compare(text: string | Uint8Array): boolean {
   if (lines !== undefined && lines !== checkedLines(bytes)) {
     throw new Error(`${shown()}: ${lines} lines, not ${checkedLines(bytes)}`)
   }
+  const feeds = lines === undefined ? -1 : bytes.filter((byte) => byte === 0x0a).length
+  if (facts.feeds !== feeds) throw new Error(`${shown()}: ${facts.feeds} line feeds, not ${feeds}`)
   return children !== undefined
 }
 

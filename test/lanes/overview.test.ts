@@ -11,7 +11,14 @@ const amount = (payloads: number) => ({ payloads, bytes: payloads * 10 })
 function stateOf(n: number, refusal?: State['refusal']): State {
   const balance = { accepted: amount(6 * n), stored: amount(3 * n), pending: amount(2 * n), dead: amount(n) }
   const puts = { inFlight: n, limit: 2 * n, throttled: 3 * n }
-  return { balance, puts: { lines: puts, payload: puts }, refusal, destination: 's3://b', segments: n }
+  return {
+    balance,
+    puts: { lines: puts, payload: puts },
+    tcpConnections: n,
+    refusal,
+    destination: 's3://b',
+    segments: n,
+  }
 }
 
 function overview(own: State, others: LaneState[]) {

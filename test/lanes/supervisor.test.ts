@@ -33,7 +33,7 @@ class FakeLane implements LaneHandle {
   }
 
   listens(port = 4000): void {
-    this.tell({ kind: 'listening', port, url: `http://h:${port}`, destination: 'd' })
+    this.tell({ kind: 'listening', port, url: `http://h:${port}`, tcp: undefined, destination: 'd' })
   }
 
   stops(payloads: number): void {

@@ -24,7 +24,7 @@ import {
 /** How deep a text may be nested here: a bit each. */
 const DEPTH_MAX = 64
 
-/** What the last text was, a u32 each: children, then where the values of version, token and data begin (0: nowhere). */
+/** What the last text was, a u32 each: children (of lines their line feeds), then where the values of version, token and data begin (0: nowhere). */
 export const facts: usize = memory.data(16)
 
 /**
@@ -39,10 +39,11 @@ export function checkValue(from: usize, to: usize, countedDepth: i32): bool {
   return end != 0 && spaceEnd(end, false) == to
 }
 
-/** How many lines of `[from, to)` hold more than white space, when all of them are JSON; -1 when one is not. */
+/** How many lines of `[from, to)` hold more than white space, when all of them are JSON; -1 when one is not. Also tells the line feeds. */
 export function checkLines(from: usize, to: usize): i32 {
   memory.fill(to, 0, PADDING_BYTES)
   let lines = 0
+  let feeds: u32 = 0
   let i = from
   while (true) {
     i = spaceEnd(i, true)
@@ -52,8 +53,12 @@ export function checkLines(from: usize, to: usize): i32 {
       i = spaceEnd(i, true)
       lines++
     }
-    if (i == to) return lines
+    if (i == to) {
+      store<u32>(facts, feeds)
+      return lines
+    }
     if (load<u8>(i) != 0x0a) return -1
+    feeds++
     i++
   }
 }
