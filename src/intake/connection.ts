@@ -145,6 +145,7 @@ export class Connection {
     const skipped = Math.min(this.#skipBytes, bytes.length)
     this.#skipBytes -= skipped
     this.#early = bytes.subarray(skipped)
+    if (this.#isLast && this.#skipBytes === 0) this.#close()
   }
 
   #readHead(bytes: Buffer): void {
@@ -219,7 +220,8 @@ export class Connection {
   }
 
   #next(): void {
-    if (this.#isLast) return this.#close()
+    // With a body still to come it waits for that: bytes that nobody reads make a reset of the end, and it may overtake the answer.
+    if (this.#isLast && this.#skipBytes === 0) return this.#close()
     this.#state = 'head'
     if (this.#isPaused) {
       this.#isPaused = false

@@ -29,6 +29,8 @@ interface Held {
 
 /** A connection on which nothing happens for this long, and up to as much again, is closed. */
 const IDLE_MS = 60_000
+/** How many connections to the HTTP server are opened at once: of 512 that it hasn't accepted yet, the runtime turns away the next. */
+const CONNECTS_MAX = 128
 
 /** Opens the port, or throws what the runtime says. */
 export function openPort(options: PortOptions, context: PostContext, http: PrivateAddress): Port {
@@ -38,7 +40,7 @@ export function openPort(options: PortOptions, context: PostContext, http: Priva
   const shared: ConnectionContext = {
     post: context,
     httpDate: dateOf(clock),
-    connect: (events) => connectTo(http, events),
+    connect: connector(http),
   }
   const listening: Omit<Bun.TCPSocketListenOptions<Held>, 'unix'> & { reusePort: boolean } = {
     hostname,
@@ -84,16 +86,37 @@ export function openPort(options: PortOptions, context: PostContext, http: Priva
   }
 }
 
-function connectTo(http: PrivateAddress, events: PipeEvents): void {
-  const socket = {
-    open: (server: Bun.Socket) => events.opened(server),
-    data: (_: Bun.Socket, bytes: Buffer) => events.data(bytes),
-    drain: () => events.drained(),
-    close: () => events.closed(),
-    error() {},
+/** Connects to the HTTP server, a few at a time: whoever comes while its queue of the not yet accepted is full is turned away. */
+function connector(http: PrivateAddress): (events: PipeEvents) => void {
+  const waiting: PipeEvents[] = []
+  let underWay = 0
+  function next() {
+    underWay -= 1
+    const events = waiting.shift()
+    if (events) connect(events)
   }
-  // A server of this very process that can't be reached: the client sees its connection end.
-  Bun.connect({ ...http, socket } as Bun.TCPSocketConnectOptions<undefined>).catch(() => events.closed())
+  function connect(events: PipeEvents) {
+    underWay += 1
+    const socket = {
+      open(server: Bun.Socket) {
+        events.opened(server)
+        next()
+      },
+      data: (_: Bun.Socket, bytes: Buffer) => events.data(bytes),
+      drain: () => events.drained(),
+      close: () => events.closed(),
+      error() {},
+    }
+    // A server of this very process that can't be reached: the client sees its connection end.
+    Bun.connect({ ...http, socket } as Bun.TCPSocketConnectOptions<undefined>).catch(() => {
+      events.closed()
+      next()
+    })
+  }
+  return (events) => {
+    if (underWay < CONNECTS_MAX) connect(events)
+    else waiting.push(events)
+  }
 }
 
 /** The time as HTTP has it, made once a second. */

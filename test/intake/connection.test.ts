@@ -211,3 +211,29 @@ test('a client that does not read its answers is not read either, and gets all o
   expect((await client.statuses(count)).filter((status) => status === 400)).toHaveLength(count)
   client.destroy()
 })
+
+test('hundreds that ask for something else in one moment all get their answers', async () => {
+  // More than the HTTP server's queue of connections holds; each has been accepted by the port.
+  const clients = Array.from({ length: 700 }, () => new Client())
+  await Promise.all(clients.map((client) => client.send(post('[]'))))
+  await Promise.all(clients.map((client) => client.statuses(1)))
+  millrace.signal('SIGSTOP')
+  await Promise.all(clients.map((client) => client.send('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')))
+  millrace.signal('SIGCONT')
+  const answered = clients.map((client) => Promise.race([client.statuses(2), client.closed]))
+  expect((await Promise.all(answered)).filter((statuses) => statuses?.[1] === 200)).toHaveLength(clients.length)
+  for (const client of clients) client.destroy()
+})
+
+test('a client that sends all of its body first, and wants the connection closed, reads why it was refused', async () => {
+  const client = new Client()
+  const body = JSON.stringify('x'.repeat(1_700_000))
+  const request = post(body, 'Connection: close\r\n')
+  await client.send(request.slice(0, 300_000))
+  expect(await client.statuses(1)).toEqual([413])
+  const ended = client.closed.then(() => 'closed')
+  expect(await Promise.race([ended, accepted().then(() => 'open')])).toBe('open')
+  await client.send(`${request.slice(300_000)}${post('[]')}`)
+  await client.closed
+  expect(await client.statuses(1)).toEqual([413])
+})
