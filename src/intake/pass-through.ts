@@ -56,9 +56,9 @@ export class PassThrough implements PipeEvents {
 
   data(bytes: Uint8Array): void {
     if (this.#isOver) return
-    const taken = Math.max(0, this.#client.write(bytes))
+    const taken = this.#toClient.length > 0 ? 0 : Math.max(0, this.#client.write(bytes))
     if (taken === bytes.length) return
-    this.#toClient = bytes.slice(taken)
+    this.#toClient = joined(this.#toClient, bytes.subarray(taken))
     this.#server?.pause()
   }
 
@@ -69,9 +69,9 @@ export class PassThrough implements PipeEvents {
   }
 
   fromClient(bytes: Uint8Array): void {
-    const taken = Math.max(0, this.#server?.write(bytes) ?? 0)
+    const taken = this.#toServer.length > 0 ? 0 : Math.max(0, this.#server?.write(bytes) ?? 0)
     if (taken === bytes.length) return
-    this.#toServer = bytes.slice(taken)
+    this.#toServer = joined(this.#toServer, bytes.subarray(taken))
     this.#client.pause()
   }
 
@@ -88,4 +88,9 @@ export class PassThrough implements PipeEvents {
     this.#hasClientEnded = true
     if (this.#toServer.length === 0) this.#server?.end()
   }
+}
+
+/** Of an end that isn't read something may come all the same: when it breaks, the runtime gives what the kernel still had. */
+function joined(before: Uint8Array, more: Uint8Array): Uint8Array {
+  return Buffer.concat([before, more])
 }

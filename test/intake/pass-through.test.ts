@@ -67,6 +67,27 @@ test('an end that takes no more has the other not read, and misses nothing', () 
   expect([server.taken, client.isPaused]).toEqual(['GET / body', false])
 })
 
+test('what comes from an end that is not read keeps its place behind what waits', () => {
+  const { client, server, pass, events } = joined()
+  pass.fromClient(Buffer.from('one '))
+  server.room = 2
+  events.opened(server)
+  pass.fromClient(Buffer.from('two'))
+  server.room = 4
+  pass.fromClient(Buffer.from('!'))
+  expect(server.taken).toBe('GE')
+  server.room = Number.POSITIVE_INFINITY
+  events.drained()
+  expect(server.taken).toBe('GET / one two!')
+  client.room = 1
+  events.data(Buffer.from('ab'))
+  client.room = 1
+  events.data(Buffer.from('c'))
+  client.room = Number.POSITIVE_INFINITY
+  pass.clientDrained()
+  expect(client.taken).toBe('abc')
+})
+
 test('when one end is over, the other gets what is left and ends', () => {
   const answered = joined()
   answered.events.opened(answered.server)
