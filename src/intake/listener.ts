@@ -101,11 +101,11 @@ export async function refuseTaken(address: Address): Promise<void> {
 
 /** What both kinds of listener serve. */
 function serving(context: PostContext, inspection: Inspection) {
-  const intake = PAYLOAD_PATHS.map((path) => [path, intakeHandler(path, context)] as const)
+  const intake = PAYLOAD_PATHS.map((path) => [path, tellingLast(intakeHandler(path, context))] as const)
   const { madeIdempotency: idempotency } = context
   if (idempotency) {
     const bodyBytesMax = context.bodyBytesMax * LINES_BODY_FACTOR
-    intake.push([LINES_PATH, intakeHandler(LINES_PATH, { ...context, idempotency, bodyBytesMax })])
+    intake.push([LINES_PATH, tellingLast(intakeHandler(LINES_PATH, { ...context, idempotency, bodyBytesMax }))])
   }
   const stated = (answer: (state: State) => Response) => async () => answer(await inspection.state())
   return {
@@ -121,7 +121,7 @@ function serving(context: PostContext, inspection: Inspection) {
         responseOf(await inspection.receipt(params['receipt'] ?? '')),
       ),
     },
-    fetch: (request: Request) => notFound(request),
+    fetch: tellingLast((request: Request) => notFound(request)),
     error(error: Error) {
       context.observe({ kind: 'intake-failure', reason: error.stack ?? error.message })
       return problemResponse({ code: 'internal', detail: 'an unexpected error; the log has it' })
@@ -132,9 +132,19 @@ function serving(context: PostContext, inspection: Inspection) {
 type Answer = (request: Bun.BunRequest<string>) => Response | Promise<Response>
 
 function getOnly(path: string, answer: Answer): Answer {
-  return (request) => {
+  return tellingLast((request) => {
     const { method } = request
     return method === 'GET' || method === 'HEAD' ? answer(request) : notAllowed(path, 'GET, HEAD')
+  })
+}
+
+/** The runtime closes where the client wants that, and doesn't tell: a client that shares connections would use it again. */
+function tellingLast<R extends Request>(answer: (request: R) => Response | Promise<Response>) {
+  return async (request: R) => {
+    const isLast = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(request.headers.get('connection') ?? '')
+    const response = await answer(request)
+    if (isLast) response.headers.set('connection', 'close')
+    return response
   }
 }
 

@@ -129,6 +129,18 @@ test('Connection: close is honoured after the answer', async () => {
   expect(client.text).toContain('Connection: close\r\n')
 })
 
+test.each([
+  ['GET /healthz HTTP/1.1\r\nHost: a\r\n', 200],
+  ['GET /nowhere HTTP/1.1\r\nHost: a\r\n', 404],
+  [CHUNKED.slice(0, CHUNKED.indexOf('\r\n\r\n') + 2), 202],
+])('an answer to what is not plain says, too, that it is the last: %j', async (head, status) => {
+  const client = new Client()
+  await client.send(`${head}Connection: close\r\n\r\n${status === 202 ? '1\r\n1\r\n0\r\n\r\n' : ''}`)
+  await client.closed
+  expect(client.text).toStartWith(`HTTP/1.1 ${status}`)
+  expect(client.text.match(/^connection: close\r$/gim)).toHaveLength(1)
+})
+
 test('every kind of request on one connection: what is not plain is answered, and so is what comes after it', async () => {
   const client = new Client()
   const requests: [string, number][] = [
