@@ -25,6 +25,8 @@ export const HEAD_BYTES_MAX = 8 * 1024
 const LENGTH_DIGITS_MAX = 15
 const METHOD = Buffer.from('POST ')
 const VERSION = Buffer.from(' HTTP/1.1\r\n')
+/** For whom every answer is the last: whether it may be another is told by a header that not all of its proxies mean. */
+const OLD_VERSION = Buffer.from(' HTTP/1.0\r\n')
 const [TAB, LF, CR, SPACE, COLON] = [0x09, 0x0a, 0x0d, 0x20, 0x3a]
 /** What a byte may stand in, as RFC 9112 has it: names of headers, their values, the request's target. */
 const IN_NAME = 1
@@ -80,14 +82,16 @@ export function readPlainPost(bytes: Buffer, ack: AckOptions): PlainPost | 'more
   while (position < limit && ((MAY[bytes[position] as number] as number) & IN_TARGET) !== 0) position += 1
   const targetEnd = position
   if (targetEnd + VERSION.length > limit) return cut
-  if (!beginsWith(bytes, targetEnd, VERSION)) return 'not-plain'
+  const isOld = beginsWith(bytes, targetEnd, OLD_VERSION)
+  if (!isOld && !beginsWith(bytes, targetEnd, VERSION)) return 'not-plain'
   const bodyAt = readFields(bytes, targetEnd + VERSION.length, limit)
   if (bodyAt === CUT) return cut
   if (bodyAt === NOT_PLAIN) return 'not-plain'
   const bodyBytes = numberIn(bytes, at.length, endOf.length)
   if (at.host === 0 || at.type === 0 || bodyBytes < 0) return 'not-plain'
-  const isLast = at.connection !== 0 && connectionOf(bytes) === 'close'
-  if (at.connection !== 0 && !isLast && connectionOf(bytes) !== 'keep-alive') return 'not-plain'
+  const connection = at.connection === 0 ? 'keep-alive' : connectionOf(bytes)
+  if (connection !== 'close' && connection !== 'keep-alive') return 'not-plain'
+  const isLast = isOld || connection === 'close'
   const target = textIn(bytes, METHOD.length, targetEnd, TARGETS)
   const query = target.indexOf('?')
   const path = query < 0 ? target : target.slice(0, query)

@@ -28,6 +28,9 @@ test('a plain POST is read, whatever the case of its names and the blanks around
   })
   expect(read(post(USUAL))).toMatchObject({ path: '/payloads', ack: 'disk', key: null, bodyBytes: 12, encoding: null })
   expect(read(post(`${USUAL}Connection: close\r\n`))).toMatchObject({ isLast: true })
+  for (const more of ['', 'Connection: keep-alive\r\n', 'Connection: close\r\n']) {
+    expect(read(post(USUAL + more).replace('1.1', '1.0'))).toMatchObject({ bodyBytes: 12, isLast: true })
+  }
 })
 
 test('cut anywhere, it is waited for; what comes behind it is left alone', () => {
@@ -39,7 +42,7 @@ test('cut anywhere, it is waited for; what comes behind it is left alone', () =>
 test.each([
   ['another method', 'GET /payloads HTTP/1.1\r\nHost: a\r\n\r\n'],
   ['a method in small letters', post(USUAL).replace('POST', 'post')],
-  ['another version', post(USUAL).replace('1.1', '1.0')],
+  ['another version', post(USUAL).replace('1.1', '1.2')],
   ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
   ['another path', post(USUAL, '/payloadz')],
   ['a whole address', post(USUAL, 'http://a/payloads')],
