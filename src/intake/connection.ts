@@ -119,7 +119,7 @@ export class Connection {
   /** It is gone. */
   closed(): void {
     this.#forgetPartial()
-    if (this.#state === 'passed') this.#passed?.clientEnded()
+    if (this.#state === 'passed') this.#passed?.clientGone()
     this.#state = 'closed'
   }
 

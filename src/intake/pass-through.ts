@@ -83,7 +83,13 @@ export class PassThrough implements PipeEvents {
     else this.#server?.resume()
   }
 
-  /** The client sends no more, or is gone. */
+  /** Nobody is there to be answered: what wasn't taken yet goes nowhere. */
+  clientGone(): void {
+    this.#isOver = true
+    this.#server?.end()
+  }
+
+  /** The client sends no more. */
   clientEnded(): void {
     this.#hasClientEnded = true
     if (this.#toServer.length === 0) this.#server?.end()

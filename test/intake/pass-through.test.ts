@@ -118,3 +118,11 @@ test('a server that can not be reached, or is reached when the client is gone, e
   late.events.opened(late.server)
   expect(late.server.isEnded).toBe(true)
 })
+
+test('for a client that is gone nothing is waited for', () => {
+  const { server, pass, events } = joined()
+  server.room = 2
+  events.opened(server)
+  pass.clientGone()
+  expect([server.taken, server.isEnded]).toEqual(['GE', true])
+})
