@@ -132,14 +132,14 @@ export const OPTIONS = {
     flag: 'threads',
     env: 'MILLRACE_THREADS',
     default: undefined,
-    defaultMeans: 'cores − 1, at least 1; cores with --format payload',
+    defaultMeans: 'cores − 1, at least 1; all for --format payload',
     // Where a put is all there is to a payload, delivery takes more of a machine than intake does.
     defaultFrom: ({ format }) => Math.max(1, availableParallelism() - (format === 'payload' ? 0 : 1)),
     min: 1,
     max: 256,
     value: 'N',
     isDivided: true,
-    what: 'How many threads encode and deliver; each lane has at least one.',
+    what: 'How many threads encode and deliver; at least one for each lane.',
   },
   lanes: {
     kind: 'count',
