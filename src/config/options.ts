@@ -132,7 +132,7 @@ export const OPTIONS = {
     flag: 'threads',
     env: 'MILLRACE_THREADS',
     default: undefined,
-    defaultMeans: 'cores − 1, at least 1; all for --format payload',
+    defaultMeans: 'cores − 1, at least 1; payload: cores',
     // Where a put is all there is to a payload, delivery takes more of a machine than intake does.
     defaultFrom: ({ format }) => Math.max(1, availableParallelism() - (format === 'payload' ? 0 : 1)),
     min: 1,
