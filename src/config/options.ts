@@ -81,7 +81,7 @@ export const OPTIONS = {
     min: 64 * 1024,
     max: 1 * GIB,
     value: 'SIZE',
-    what: 'How long an object’s lines get, before compression; to servers half of --body-bytes-max at the most.',
+    what: 'How long an object’s lines get, before compression; to servers at most half of --body-bytes-max.',
   },
   maxWorkers: {
     kind: 'count',
@@ -132,7 +132,7 @@ export const OPTIONS = {
     flag: 'threads',
     env: 'MILLRACE_THREADS',
     default: undefined,
-    defaultMeans: 'cores − 1, at least 1; payload: cores',
+    defaultMeans: 'cores − 1, at least 1; all with --format payload',
     // Where a put is all there is to a payload, delivery takes more of a machine than intake does.
     defaultFrom: ({ format }) => Math.max(1, availableParallelism() - (format === 'payload' ? 0 : 1)),
     min: 1,
