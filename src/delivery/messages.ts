@@ -20,6 +20,8 @@ export interface ThreadStart {
 export interface ThreadData extends ThreadStart {
   /** Where it tells how many puts are under way. */
   gauges: SharedArrayBuffer
+  /** How many objects of format `payload` it puts at once to begin with. */
+  putsAtStart: number
 }
 
 /** To a thread. */

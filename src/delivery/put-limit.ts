@@ -5,7 +5,7 @@
 
 import type { Clock, Timer } from '../platform/clock.ts'
 
-/** Where it begins, if it may be that high. About as many connections are kept open by the runtime when they idle. */
+/** Where all threads together begin, if they may be that high. As many connections are kept open by the runtime when they idle. */
 export const LIMIT_AT_START = 64
 /** Answers that come sooner say nothing of the destination, and more puts at once would only wait in this process. */
 export const QUICK_MS = 10
@@ -19,6 +19,11 @@ export const GROWTH_AT_START = 1.25
 export const GROWTH_CAREFUL = 0.25
 /** How many times as much a round has to store after a growth at the start; else nothing is gained by more at once. */
 export const GAIN_LEAST = 1.1
+/**
+ * How many rounds above the start there are before the start is tried again: where it stores about as much, more at once
+ * was for nothing. On a busy machine the growth at the start is easily deceived, and a limit that is too high slows itself.
+ */
+export const ROUNDS_BEFORE_TRIAL = 50
 /** How much of what is usual comes from the last round. */
 export const USUAL_SHARE = 0.1
 /** Where even one put at a time is too much, nobody puts for this long, twice as long after each further refusal. */
@@ -59,11 +64,15 @@ interface SizeClass {
 export class PutLimit {
   readonly #clock: Clock
   readonly #max: number
+  readonly #start: number
   readonly #onChange: (counts: PutCounts) => void
   #limit: number
   #hasMetSomething = false
   /** What a growth at the start began with, until the round after it is judged. */
   #before = { limit: 0, putsPerMs: 0 }
+  /** What the limit was and stored, while the start is tried again. */
+  #trial: { limit: number; putsPerMs: number } | undefined
+  #roundsAboveStart = 0
   #inFlight = 0
   #throttled = 0
   #tickets = 0
@@ -79,11 +88,12 @@ export class PutLimit {
   #floorPauseMs = 0
   #timer: Timer | undefined
 
-  /** Never more than `max`, never less than 1. `onChange` hears of every change. */
-  constructor(clock: Clock, max: number, onChange: (counts: PutCounts) => void = () => {}) {
+  /** Never more than `max`, never less than 1; it begins at `start`. `onChange` hears of every change. */
+  constructor(clock: Clock, max: number, onChange: (counts: PutCounts) => void = () => {}, start = LIMIT_AT_START) {
     this.#clock = clock
     this.#max = Math.max(1, max)
-    this.#limit = Math.min(this.#max, LIMIT_AT_START)
+    this.#start = Math.min(this.#max, start)
+    this.#limit = this.#start
     this.#onChange = onChange
     this.#report()
   }
@@ -148,13 +158,31 @@ export class PutLimit {
     }
     const isQuick = roundMs < puts * QUICK_MS
     const isSlow = !isQuick && roundMs > usualMs * SLOW_FACTOR
-    const mayGrow = this.#isFelt && !isSlow && (!isQuick || this.#limit < LIMIT_AT_START)
+    const mayGrow = this.#isFelt && !isSlow && (!isQuick || this.#limit < this.#start)
     const putsPerMs = (this.#limit * puts) / Math.max(roundMs, Number.MIN_VALUE)
+    if (this.#trial) return this.#endTrial(this.#trial, putsPerMs)
     const hasGained = putsPerMs >= this.#before.putsPerMs * GAIN_LEAST
     if (isSlow) this.#lower(LEFT_WHEN_SLOW)
     else if (!hasGained) this.#takeBack()
     this.#before = { limit: 0, putsPerMs: 0 }
     if (mayGrow && hasGained) this.#grow(putsPerMs)
+    this.#roundsAboveStart = this.#limit > this.#start && !isSlow ? this.#roundsAboveStart + 1 : 0
+    if (this.#roundsAboveStart > ROUNDS_BEFORE_TRIAL) this.#beginTrial(putsPerMs)
+    this.#beginRound()
+  }
+
+  #beginTrial(putsPerMs: number): void {
+    this.#trial = { limit: this.#limit, putsPerMs }
+    this.#roundsAboveStart = 0
+    this.#limit = this.#start
+    this.#before = { limit: 0, putsPerMs: 0 }
+    this.#freshFrom = this.#tickets
+  }
+
+  #endTrial(trial: { limit: number; putsPerMs: number }, putsPerMs: number): void {
+    this.#trial = undefined
+    if (trial.putsPerMs >= putsPerMs * GAIN_LEAST) this.#limit = trial.limit
+    else this.#hasMetSomething = true
     this.#beginRound()
   }
 
@@ -173,6 +201,7 @@ export class PutLimit {
 
   #lower(left: number): void {
     this.#limit = Math.max(1, this.#limit * left)
+    this.#trial = undefined
     this.#hasMetSomething = true
     this.#freshFrom = this.#tickets
     this.#beginRound()

@@ -44,7 +44,12 @@ const context: DeliveryContext = {
   notePayloads: NOTE_PAYLOADS,
   limits: {
     lines: new PutLimit(systemPlatform.clock, start.workersMax, (counts) => gauges.set('lines', counts)),
-    payload: new PutLimit(systemPlatform.clock, start.putsMax, (counts) => gauges.set('payload', counts)),
+    payload: new PutLimit(
+      systemPlatform.clock,
+      start.putsMax,
+      (counts) => gauges.set('payload', counts),
+      start.putsAtStart,
+    ),
   },
   observe: (event) => say({ kind: 'event', event }),
   // The thread is ended from outside; a delivery that is cut off is repeated after the next start.

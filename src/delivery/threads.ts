@@ -9,6 +9,7 @@ import type { Delivered } from './deliver.ts'
 import type { JobMessage, ThreadData, ThreadMessage, ThreadStart } from './messages.ts'
 import type { Trouble } from './patience.ts'
 import { PutGauges, type PutsByFormat, shareOf, sumOfPuts } from './put-gauges.ts'
+import { LIMIT_AT_START } from './put-limit.ts'
 
 /** The pause before a job is run again whose thread died or whose disk failed it. */
 const CRASH_PAUSE_MS = 1000
@@ -123,6 +124,7 @@ export class DeliveryThreads {
       bodyBytesMax: share(bodyBytesMax),
       workersMax: share(workersMax),
       putsMax: share(putsMax),
+      putsAtStart: share(LIMIT_AT_START),
       gauges: gauges.memory,
     }
     const worker = new Worker(this.#entry, { workerData })

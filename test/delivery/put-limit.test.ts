@@ -10,6 +10,7 @@ import {
   type PutTicket,
   QUICK_MS,
   RETRY_AFTER_MS_MAX,
+  ROUNDS_BEFORE_TRIAL,
 } from '../../src/delivery/put-limit.ts'
 import { FakeClock, SeededRandom } from '../memory-platform.ts'
 
@@ -243,3 +244,36 @@ test.each([1, 3, 8, 20])(
     expect(after.throttled / after.stored).toBeLessThan(able === 1 ? 0.25 : 0.05)
   },
 )
+
+describe('a limit above its start', () => {
+  /** Rounds at a store that takes `msFor` so many puts at once. */
+  async function settle(bench: Bench, rounds: number, msFor: (puts: number) => number): Promise<number[]> {
+    const limits: number[] = []
+    for (let i = 0; i < rounds; i++) limits.push(...(await bench.rounds(1, msFor(bench.underWay.length))))
+    return limits
+  }
+
+  test('is given up where the start stores as much, and the growth was deceived by something else', async () => {
+    const bench = new Bench(256)
+    await bench.want(1_000_000)
+    // While the machine warms up, each round is better than the one before, for another reason.
+    let ms = 100
+    await settle(bench, 8, () => (ms *= 0.85))
+    expect(bench.counts.limit).toBe(256)
+    // And then a put takes as long as there are others beside it.
+    const limits = await settle(bench, ROUNDS_BEFORE_TRIAL + 20, (puts) => puts / 8)
+    expect(limits.at(-1)).toBe(LIMIT_AT_START)
+    expect(limits.filter((limit) => limit > LIMIT_AT_START).length).toBeLessThan(ROUNDS_BEFORE_TRIAL + 5)
+  })
+
+  test('is kept where answers take their time however many are under way', async () => {
+    const bench = new Bench(256)
+    await bench.want(1_000_000)
+    const limits = await settle(bench, 10 * ROUNDS_BEFORE_TRIAL, () => 40)
+    expect(limits.at(-1)).toBe(256)
+    // The start is tried again and again, for as short as it takes to see.
+    const low = limits.slice(20).filter((limit) => limit < 256).length
+    expect(low).toBeGreaterThan(5)
+    expect(low).toBeLessThan(limits.length * 0.15)
+  })
+})
