@@ -2,6 +2,7 @@
 
 import { basename, dirname, join } from 'node:path'
 import { type Files, isMissing, type OpenFile } from '../platform/files.ts'
+import { PARTIAL_ENDING, writeWhole } from '../platform/whole-file.ts'
 import {
   type Found,
   isPlainName,
@@ -15,9 +16,6 @@ import {
 /** Faults that somebody has to mend; all others are tried again soon. */
 const PARKED_CODES = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENAMETOOLONG', 'EISDIR', 'ELOOP'])
 
-/** The ending of a file that isn't whole yet. Left by a crash, it is written anew by the repeat. */
-export const PARTIAL_ENDING = '.partial'
-
 /** How much of an object is read at once. */
 const PIECE_BYTES = 256 * 1024
 
@@ -29,7 +27,10 @@ export function directoryDestination(root: string, files: Files): ReadableDestin
       const path = join(root, object.name)
       try {
         const already = (await files.sizeOf(path)) !== undefined
-        if (!already) await writeWhole(files, path, object.body)
+        if (!already) {
+          await files.makeDirectory(dirname(path))
+          await writeWhole(files, path, object.body)
+        }
         // Also when it was there: whoever renamed it may not have lived to sync the directory.
         await files.syncDirectory(dirname(path))
         return { kind: 'stored', already }
@@ -109,25 +110,4 @@ function unanswered(error: unknown): Found {
   // Something that is no directory stands where one would have to be, or a directory or a pipe where the object would.
   if (code === 'ENOTDIR' || code === 'EISDIR' || code === 'ESPIPE') return { kind: 'missing' }
   return { kind: 'failed', passing: !PARKED_CODES.has(code ?? ''), reason: message }
-}
-
-async function writeWhole(files: Files, path: string, body: Uint8Array): Promise<void> {
-  const partial = path + PARTIAL_ENDING
-  await files.makeDirectory(dirname(path))
-  // What an earlier try left: if its sync failed, that file is not synced again, not even with new bytes in it.
-  await files.remove(partial)
-  const file = await files.open(partial, 'replace')
-  try {
-    try {
-      await file.write(body, 0)
-      await file.datasync()
-    } finally {
-      await file.close()
-    }
-    await files.rename(partial, path)
-  } catch (error) {
-    // It takes no room while nobody completes it.
-    await files.remove(partial).catch(() => {})
-    throw error
-  }
 }

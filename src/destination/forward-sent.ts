@@ -6,6 +6,7 @@
 
 import { dirname } from 'node:path'
 import { type Files, isMissing, readStretch } from '../platform/files.ts'
+import { writeWhole } from '../platform/whole-file.ts'
 
 /** An object that was sent, or was about to be. */
 export interface Sent {
@@ -60,21 +61,6 @@ export async function writeSent(files: Files, path: string, objects: SentObjects
     const line: SentLine = { object, server, since: new Date(sinceMs).toISOString(), kept: isKept }
     return `${JSON.stringify(line)}\n`
   })
-  const partial = `${path}.partial`
-  // What an earlier try left: if its sync failed, that file is not synced again, not even with new bytes in it.
-  await files.remove(partial)
-  const file = await files.open(partial, 'replace')
-  try {
-    try {
-      await file.write(Buffer.from(lines.join('')), 0)
-      await file.datasync()
-    } finally {
-      await file.close()
-    }
-    await files.rename(partial, path)
-  } catch (error) {
-    await files.remove(partial).catch(() => {})
-    throw error
-  }
+  await writeWhole(files, path, Buffer.from(lines.join('')))
   await files.syncDirectory(dirname(path))
 }

@@ -5,8 +5,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
-import { directoryDestination, PARTIAL_ENDING } from '../../src/destination/directory.ts'
+import { directoryDestination } from '../../src/destination/directory.ts'
 import { systemFiles } from '../../src/platform/files.ts'
+import { PARTIAL_ENDING } from '../../src/platform/whole-file.ts'
 import { MemoryFiles } from '../memory-files.ts'
 import { quiet, SeededRandom } from '../memory-platform.ts'
 

@@ -1,6 +1,7 @@
 /** The real directory destination on the simulated disk: what it has confirmed is there after every crash. */
 
-import { directoryDestination, PARTIAL_ENDING } from '../../src/destination/directory.ts'
+import { directoryDestination } from '../../src/destination/directory.ts'
+import { PARTIAL_ENDING } from '../../src/platform/whole-file.ts'
 import type { Disk } from './disk.ts'
 import type { Model } from './model.ts'
 import type { ObjectStore } from './object-store.ts'

@@ -1,0 +1,27 @@
+/** Writes a file so that its name holds all of it or what it held before, whatever happens meanwhile. */
+
+import type { Files } from './files.ts'
+
+/** The ending of a file that isn't whole yet. Left by a crash, it is written anew by the repeat. */
+export const PARTIAL_ENDING = '.partial'
+
+/** Writes and syncs the bytes beside the name, then takes the name, which is durable once the directory is synced. */
+export async function writeWhole(files: Files, path: string, bytes: Uint8Array): Promise<void> {
+  const partial = path + PARTIAL_ENDING
+  // What an earlier try left: if its sync failed, that file is not synced again, not even with new bytes in it.
+  await files.remove(partial)
+  const file = await files.open(partial, 'replace')
+  try {
+    try {
+      await file.write(bytes, 0)
+      await file.datasync()
+    } finally {
+      await file.close()
+    }
+    await files.rename(partial, path)
+  } catch (error) {
+    // It takes no room while nobody completes it.
+    await files.remove(partial).catch(() => {})
+    throw error
+  }
+}
