@@ -9,6 +9,8 @@ import { Summary } from './summary.ts'
 const PROGRESS_EVERY_MS = 5000
 /** Seeds given to a thread at a time. */
 const BATCH_SEEDS = 10
+/** And in its life: what cut-off lives leave (compressors, mostly, that nobody ends) goes with the thread, 2 MB a seed. */
+const THREAD_BATCHES_MAX = 30
 
 const USAGE = 'npm run simulate -- [--seed N] [--rounds M] [--verbose]'
 
@@ -47,11 +49,13 @@ async function runAll(seed: number, rounds: number, summary: Summary): Promise<v
   const runThread = () =>
     new Promise<void>((resolve, reject) => {
       const worker = new Worker(new URL('./thread.ts', import.meta.url))
+      let batches = 0
       const give = () => {
         const first = next
+        if (first === seed + rounds || batches++ === THREAD_BATCHES_MAX)
+          return void worker.terminate().then(() => resolve())
         next = Math.min(seed + rounds, next + BATCH_SEEDS)
-        if (first < next) worker.postMessage({ first, end: next })
-        else void worker.terminate().then(() => resolve())
+        worker.postMessage({ first, end: next })
       }
       worker.on('error', reject)
       worker.on('message', (results: RunResult[]) => {
@@ -61,7 +65,10 @@ async function runAll(seed: number, rounds: number, summary: Summary): Promise<v
       })
       give()
     })
-  await Promise.all(Array.from({ length: threads }, runThread)).finally(() => clearInterval(progress))
+  const runThreads = async () => {
+    while (next < seed + rounds) await runThread()
+  }
+  await Promise.all(Array.from({ length: threads }, runThreads)).finally(() => clearInterval(progress))
 }
 
 async function main(): Promise<number> {
