@@ -185,7 +185,8 @@ export async function startLane(
         const garbage = new Garbage(GARBAGE_BYTES_MAX)
         const contextOf: ContextOf = (whole, passOn) => {
           const asked = { ...ack, storedIn: (receipt: string) => storedIn(receipt, whole) }
-          const context = { journal, admission, deadlines, clock, garbage, observe, bodyBytesMax, idempotency }
+          const { node } = at
+          const context = { node, journal, admission, deadlines, clock, garbage, observe, bodyBytesMax, idempotency }
           // Where each payload is an object, or given to a function, lines have no place.
           const madeIdempotency = options.format === 'lines' && !toHandler ? made : undefined
           return { ...context, madeIdempotency, ack: asked, passOn }

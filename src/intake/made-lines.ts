@@ -48,6 +48,17 @@ export function readMade(body: Uint8Array): ShapeOrRefusal {
   return bad ?? shape('made', body, lines)
 }
 
+/** Whether a line among these was made by `node` itself: then whoever forwards it does so in a circle. */
+export function hasLineOf(node: string, body: Uint8Array): boolean {
+  const begin = Buffer.from(`{"receipt":"${node}-`)
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.length)
+  for (let at = bytes.indexOf(begin); at >= 0; at = bytes.indexOf(begin, at + 1)) {
+    // Elsewhere it is in a payload.
+    if (at === 0 || bytes[at - 1] === LF) return true
+  }
+  return false
+}
+
 /** How many lines there are; `onValue` hears where the values are that have to be JSON, a payload after what is new before it. */
 function eachLine(body: Uint8Array, onValue: (from: number, to: number) => void): number | Refusal {
   const head = new Head(body, onValue)

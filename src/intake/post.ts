@@ -10,6 +10,7 @@ import { type Answer, jsonAnswer, REPLAYED } from './answer.ts'
 import { type BodyContext, type Charge, CLOSE } from './body.ts'
 import type { Deadlines, Expiring } from './deadlines.ts'
 import type { Idempotency, Turn } from './idempotency.ts'
+import { hasLineOf } from './made-lines.ts'
 import { problemAnswer, type Refusal } from './problem.ts'
 import { rejectedMembers, repeatableMembers } from './rejected.ts'
 import type { ReadShape, Shape } from './shapes.ts'
@@ -17,6 +18,8 @@ import type { StoredWaiter } from './stored-waiters.ts'
 
 /** What handling a POST needs. */
 export interface PostContext extends BodyContext {
+  /** This node's id. */
+  node: string
   journal: Journal
   deadlines: Deadlines
   clock: Clock
@@ -58,6 +61,10 @@ export interface PostHead {
 /** Until tokens have names, everything comes from one source. */
 const SOURCE = 'default'
 const RETRY_AFTER_SECONDS = 1
+const LOOP: Refusal = {
+  code: 'forward_loop',
+  detail: 'lines of this node have come back to it: its --to, or that of a server behind it, names it itself',
+}
 
 /**
  * A request under way. The hot path is plain calls from one method to the next: each `async` function and each promise
@@ -157,6 +164,7 @@ export class Post implements Expiring, Waiter, StoredWaiter {
     if (key !== null && this.#isPassedOn(key, received)) return
     const shape = read(received)
     if ('code' in shape) return this.#refuse(shape)
+    if (shape.kind === 'made' && hasLineOf(this.#context.node, shape.body)) return this.#refuse(LOOP)
     const { journal, admission, clock } = this.#context
     this.#shape = shape
     if (key !== null && !this.#isFirst(key, received, shape)) return

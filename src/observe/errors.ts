@@ -58,6 +58,12 @@ export const PROBLEMS = {
     retryable: false,
     after: `${NOTHING_KEPT} An earlier one with its key may have been, at the time that its sender says.`,
   },
+  forward_loop: {
+    status: 409,
+    title: 'Lines of this very node have come back to it',
+    retryable: false,
+    after: `${NOTHING_KEPT} A server in a --to forwards to itself, or around a circle: change that.`,
+  },
   idempotency_full: {
     status: 503,
     title: 'As many idempotency keys are remembered as may be',

@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { loadOptions } from '../../src/config/load.ts'
 import { PROBLEMS, type ProblemCode } from '../../src/observe/errors.ts'
+import { LINES_PATH, LINES_TYPE } from '../../src/observe/forwarding.ts'
 import { type Platform, systemPlatform } from '../../src/platform/platform.ts'
 import { type Server, startServer } from '../../src/server.ts'
 import { Millrace, Scratch } from '../millrace.ts'
@@ -126,6 +127,16 @@ describe('a body that cannot be kept', () => {
   test('a doubt from before what is remembered: doubt_too_old', async () => {
     const headers = { 'idempotency-key': 'who knows', 'millrace-doubt-seconds': '86400' }
     await expectProblem(await millrace.post('/payloads', JSON_TYPE, '1', headers), 'doubt_too_old')
+  })
+
+  test('lines that this node has made itself: forward_loop, whatever else is with them', async () => {
+    const { receipt } = (await (await millrace.post('/payloads', JSON_TYPE, '1')).json()) as { receipt: string }
+    const line = (of: string, payload = '1') =>
+      `{"receipt":"${of}","index":0,"received_at":"2026-11-21T01:30:15.007Z","version":null,"source":"default","payload":${payload}}\n`
+    const post = (body: string) => millrace.post(LINES_PATH, LINES_TYPE, body)
+    const others = line('other-0-1-0badcafe-0')
+    await expectProblem(await post(others + line(receipt)), 'forward_loop')
+    expect((await post(others + line('other-0-1-0badcafe-1', line(receipt).trimEnd()))).status).toBe(202)
   })
 
   test('a receipt that nobody knows: receipt_unknown', async () => {

@@ -8,6 +8,7 @@ import { Idempotency } from '../../src/intake/idempotency.ts'
 import { MADE_NOTES_WINDOW_MS } from '../../src/journal/journal.ts'
 import { LINES_TYPE } from '../../src/observe/forwarding.ts'
 import { millrace } from '../commands/run-command.ts'
+import { freePorts } from '../free-ports.ts'
 import { opened } from '../journal/opened.ts'
 import { FakeClock, memoryPlatform } from '../memory-platform.ts'
 import { Millrace, Scratch } from '../millrace.ts'
@@ -147,4 +148,17 @@ test('at their bound the oldest key makes room, and who asks after one from befo
     'repeat',
   ])
   expect(begin('x', hour)).toBe('first')
+})
+
+test('a server that is to forward to itself keeps what it has, and says what is wrong', async () => {
+  using scratch = new Scratch()
+  const [port = 0] = await freePorts(1)
+  const to = `http://127.0.0.1:${port}`
+  const args = ['--data', scratch.at('data'), '--linger', '10ms', '--port', `${port}`, '--to', to]
+  await using server = await Millrace.start(args)
+  expect((await server.post('/payloads', 'application/json', '[1,2,3]')).status).toBe(202)
+  await server.printed(/forward_loop/)
+  const status = (await (await fetch(`${server.url}/status`)).json()) as Record<string, unknown>
+  expect(status).toMatchObject({ accepted: { payloads: 3 }, stored: { payloads: 0 }, pending: { payloads: 3 } })
+  expect(await (await fetch(`${server.url}/readyz`)).json()).toMatchObject({ code: 'destination_parked' })
 })
