@@ -202,7 +202,8 @@ export class PutLimit {
   #lower(left: number): void {
     this.#limit = Math.max(1, this.#limit * left)
     this.#trial = undefined
-    this.#hasMetSomething = true
+    // Slowness passes or becomes usual: then it grows again as at the start.
+    if (left === LEFT_WHEN_THROTTLED) this.#hasMetSomething = true
     this.#freshFrom = this.#tickets
     this.#beginRound()
   }
