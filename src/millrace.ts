@@ -102,6 +102,9 @@ interface Read {
 
 function read(given: HandlerServerOptions<never> | PlaceServerOptions): Read {
   const { log = console.error } = given
+  if (log !== false && typeof log !== 'function') {
+    throw new Fault('config_invalid', `log is ${JSON.stringify(log)}; allowed is a function, or false`)
+  }
   const print = log === false ? () => {} : log
   if (isWithHandler(given)) return { ...readHandler(given), print }
   const { log: _log, ...rest } = given

@@ -31,7 +31,10 @@ const PEM_BYTES_MAX = 1024 * 1024
 /** What is wrong with the options together; undefined when nothing is. */
 export function tcpFault(options: TcpIntakeOptions): string | undefined {
   const { tcp, tcpTlsCert, tcpTlsKey, tcpLineBytesMax, tcpInFlightBytesMax, tcpBanner } = options
-  if (tcp === undefined) return tcpTlsCert || tcpTlsKey ? '--tcp-tls-cert and --tcp-tls-key need --tcp' : undefined
+  if (tcp === undefined) {
+    if (tcpBanner !== undefined) return '--tcp-banner needs --tcp'
+    return tcpTlsCert || tcpTlsKey ? '--tcp-tls-cert and --tcp-tls-key need --tcp' : undefined
+  }
   if (!parseAddress(tcp, options.host)) {
     return `--tcp is '${tcp}'; allowed is a port, or a host and a port such as 0.0.0.0:9000 or [::1]:9000`
   }

@@ -46,6 +46,7 @@ test.each<[object, string]>([
   [{ to: '' }, "to is ''; allowed is any text but the empty one"],
   [{ to: 'ftp://x' }, "'ftp' is not a kind of destination"],
   [{ lanes: 2 }, 'lanes is 2: from code there is one'],
+  [{ log: 5 }, 'log is 5; allowed is a function, or false'],
   [{ batch: 'payload' }, "'batch' is not an option"],
   [{ to() {}, batch: 'all' }, "batch is 'all'; allowed is 'record', 'payload'"],
   [{ to() {}, raw: 1 }, 'raw is 1; allowed is true, false'],

@@ -68,6 +68,7 @@ export class PutLimit {
   readonly #onChange: (counts: PutCounts) => void
   #limit: number
   #hasMetSomething = false
+  #hasThrottled = false
   /** What a growth at the start began with, until the round after it is judged. */
   #before = { limit: 0, putsPerMs: 0 }
   /** What the limit was and stored, while the start is tried again. */
@@ -188,8 +189,9 @@ export class PutLimit {
 
   #grow(putsPerMs: number): void {
     if (this.#limit >= this.#max) return
-    if (!this.#hasMetSomething) this.#before = { limit: this.#limit, putsPerMs }
     const grown = this.#hasMetSomething ? this.#limit + GROWTH_CAREFUL : this.#limit * GROWTH_AT_START
+    // The last step may be too small to gain that much.
+    if (!this.#hasMetSomething && grown <= this.#max) this.#before = { limit: this.#limit, putsPerMs }
     this.#limit = Math.min(this.#max, grown)
   }
 
@@ -202,8 +204,9 @@ export class PutLimit {
   #lower(left: number): void {
     this.#limit = Math.max(1, this.#limit * left)
     this.#trial = undefined
-    // Slowness passes or becomes usual: then it grows again as at the start.
-    if (left === LEFT_WHEN_THROTTLED) this.#hasMetSomething = true
+    // Slowness passes or becomes usual: then it grows again as at the start. A destination that throttles stays one.
+    this.#hasThrottled ||= left === LEFT_WHEN_THROTTLED
+    this.#hasMetSomething = this.#hasThrottled
     this.#freshFrom = this.#tickets
     this.#beginRound()
   }

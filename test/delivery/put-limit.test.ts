@@ -282,7 +282,7 @@ test('a lasting rise of latency costs some rounds, not minutes: what has become 
   const bench = new Bench(256)
   await bench.want(1_000_000)
   await bench.rounds(30, 20)
-  expect(bench.counts.limit).toBe(256)
+  expect(bench.counts.limit).toBeGreaterThan(200)
   const limits = await bench.rounds(40, 300)
   expect(Math.min(...limits)).toBeLessThan(100)
   expect(limits.at(-1)).toBeGreaterThan(200)

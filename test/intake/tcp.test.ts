@@ -255,6 +255,7 @@ test.each([
   [['--tcp', '70000'], "--tcp is '70000'"],
   [['--tcp', '0', '--tcp-tls-cert', 'c.pem'], 'one is missing'],
   [['--tcp-tls-cert', 'c.pem', '--tcp-tls-key', 'k.pem'], 'need --tcp'],
+  [['--tcp-banner', 'OK'], '--tcp-banner needs --tcp'],
   [['--tcp', '0', '--tcp-tls-cert', '/no/c.pem', '--tcp-tls-key', '/no/k.pem'], '/no/c.pem'],
   [['--tcp', '0', '--tcp-in-flight-bytes-max', '1KiB'], 'less than --tcp-line-bytes-max'],
 ])('%p is refused in words', async (args, words) => {
