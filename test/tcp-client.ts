@@ -11,6 +11,19 @@ export function tcpPort(millrace: Millrace): number {
   return Number(match[1])
 }
 
+/** What a client is told. */
+export interface TcpAnswer {
+  receipt?: string
+  accepted?: number
+  ack?: string
+  lines?: [number, number]
+  rejected?: number
+  errors?: { line: number; code: string }[]
+  code?: string
+  status?: number
+  line?: number
+}
+
 /** One connection. */
 export class TcpClient implements Disposable {
   /** What the server has answered, whole lines. */
@@ -54,9 +67,8 @@ export class TcpClient implements Disposable {
   }
 
   /** Answers, parsed. */
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the server says is looked at by the test.
-  get answers(): any[] {
-    return this.lines.map((line) => JSON.parse(line))
+  get answers(): TcpAnswer[] {
+    return this.lines.map((line) => JSON.parse(line) as TcpAnswer)
   }
 
   /** Bytes that wait here because the server doesn't read. */

@@ -3,7 +3,7 @@
 import { expect } from 'bun:test'
 import type { Line } from './objects.ts'
 import type { Seeded } from './seeded.ts'
-import { TcpClient } from './tcp-client.ts'
+import { type TcpAnswer, TcpClient } from './tcp-client.ts'
 
 /** How many of a client's lines may be without an answer. */
 const UNANSWERED_MAX = 3000
@@ -65,7 +65,7 @@ export class TcpLoad {
     let answered = 0
     const take = () => {
       for (; answered < client.lines.length; answered++) {
-        settled = this.#answer(JSON.parse(client.lines[answered] as string), sent, settled)
+        settled = this.#answer(JSON.parse(client.lines[answered] as string) as TcpAnswer, sent, settled)
       }
     }
     while (!client.isEnded && !enough()) {
@@ -86,11 +86,10 @@ export class TcpLoad {
   }
 
   /** Takes an answer in; returns up to which line the client knows. */
-  // biome-ignore lint/suspicious/noExplicitAny: it is looked at here.
-  #answer(answer: any, sent: readonly (string | undefined)[], settled: number): number {
+  #answer(answer: TcpAnswer, sent: readonly (string | undefined)[], settled: number): number {
     // Where the server ended the connection, nothing more is settled.
     if (answer.lines === undefined) return settled
-    const [from, to] = answer.lines as [number, number]
+    const [from, to] = answer.lines
     expect(from).toBe(settled + 1)
     const payloads = sent.slice(from - 1, to)
     const good = payloads.filter((payload) => payload !== undefined)

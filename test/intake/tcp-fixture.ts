@@ -10,21 +10,9 @@ import { Room } from '../../src/intake/tcp-room.ts'
 import type { AppendRefusal, Journal, NewRecord, Waiter } from '../../src/journal/journal.ts'
 import { Garbage } from '../../src/platform/garbage.ts'
 import { FakeClock } from '../memory-platform.ts'
+import type { TcpAnswer } from '../tcp-client.ts'
 
 export const IDLE_MS = 60_000
-
-/** What a client is told. */
-export interface Answer {
-  receipt?: string
-  accepted?: number
-  ack?: string
-  lines?: [number, number]
-  rejected?: number
-  errors?: { line: number; code: string }[]
-  code?: string
-  status?: number
-  line?: number
-}
 
 /** A journal in memory. */
 export class HeldJournal {
@@ -100,8 +88,8 @@ export class Peer implements Wire {
     this.connection = new TcpConnection(this, context)
   }
 
-  get answers(): Answer[] {
-    return this.lines.map((line) => JSON.parse(line) as Answer)
+  get answers(): TcpAnswer[] {
+    return this.lines.map((line) => JSON.parse(line) as TcpAnswer)
   }
 
   get lines(): string[] {
