@@ -203,22 +203,26 @@ describe('a stop', () => {
     expect([it.result, it.attempts.length, it.clock.pending]).toEqual([false, 1, 0])
   })
 
-  test('before the first put puts nothing', async () => {
+  /** Puts by `put` until `signal` aborts; what is there in the end, and the trouble that was told. */
+  async function putBy(put: () => Promise<PutOutcome>, signal: AbortSignal) {
     const clock = new FakeClock()
-    const stop = AbortSignal.abort()
-    const put = () => Promise.reject(new Error('it was put'))
-    const parking = new Parking(clock)
-    const limit = new PutLimit(clock, 1)
-    const context = {
+    const troubles: Trouble[] = []
+    const there = await putUntilStored(OBJECT, {
       ...LOOK,
       clock,
-      parking,
-      limit,
+      parking: new Parking(clock),
+      limit: new PutLimit(clock, 1),
       random: new SeededRandom(1),
       destination: { url: '', put, read },
-      signal: stop,
-    }
-    expect(await putUntilStored(OBJECT, { ...context, onTrouble: () => {} })).toBeUndefined()
+      signal,
+      onTrouble: (trouble) => troubles.push(trouble),
+    })
+    return { there, troubles }
+  }
+
+  test('before the first put puts nothing', async () => {
+    const put = () => Promise.reject(new Error('it was put'))
+    expect((await putBy(put, AbortSignal.abort())).there).toBeUndefined()
   })
 
   test('during a put that fails tells no trouble, and puts no more', async () => {
@@ -226,44 +230,19 @@ describe('a stop', () => {
     const it = putting([], 1)
     await quiet()
     expect(it.result).toBe(true)
-    const troubles: Trouble[] = []
     const put = async (): Promise<PutOutcome> => {
       stop.abort()
       return { kind: 'retry', reason: 'the signal' }
     }
-    const { clock, parking } = it
-    const limit = new PutLimit(clock, 1)
-    const context = {
-      ...LOOK,
-      clock,
-      parking,
-      limit,
-      random: new SeededRandom(1),
-      destination: { url: '', put, read },
-      signal: stop.signal,
-    }
-    expect(await putUntilStored(OBJECT, { ...context, onTrouble: (trouble) => troubles.push(trouble) })).toBeUndefined()
-    expect(troubles).toEqual([])
+    expect(await putBy(put, stop.signal)).toEqual({ there: undefined, troubles: [] })
   })
 
   test('during a put that stores says that it is stored', async () => {
-    const clock = new FakeClock()
     const stop = new AbortController()
     const put = async () => {
       stop.abort()
       return STORED
     }
-    const parking = new Parking(clock)
-    const limit = new PutLimit(clock, 1)
-    const context = {
-      ...LOOK,
-      clock,
-      parking,
-      limit,
-      random: new SeededRandom(1),
-      destination: { url: '', put, read },
-      signal: stop.signal,
-    }
-    expect(await putUntilStored(OBJECT, { ...context, onTrouble: () => {} })).toBeDefined()
+    expect((await putBy(put, stop.signal)).there).toBeDefined()
   })
 })
