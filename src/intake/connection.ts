@@ -43,7 +43,7 @@ type State =
   | 'closed'
 
 /** A request that isn't whole. */
-interface Partial {
+interface Incoming {
   post: Post
   plain: PlainPost
   charge: Charge
@@ -67,7 +67,7 @@ export class Connection {
   #isPaused = false
   #isReading = false
   /** The request whose body is on its way. */
-  #partial: Partial | undefined
+  #incoming: Incoming | undefined
   /** Of a body that was refused before it came. */
   #skipBytes = 0
   #unsent: Uint8Array = NOTHING
@@ -118,7 +118,7 @@ export class Connection {
 
   /** It is gone. */
   closed(): void {
-    this.#forgetPartial()
+    this.#forgetIncoming()
     if (this.#state === 'passed') this.#passed?.clientGone()
     this.#state = 'closed'
   }
@@ -170,18 +170,18 @@ export class Connection {
     if (bytes.length >= bodyEnd) return this.#complete(post, plain, charge, bytes.subarray(bodyAt, bodyEnd))
     this.#state = 'body'
     const body = Buffer.allocUnsafeSlow(bodyBytes)
-    this.#partial = { post, plain, charge, body, bytes: bytes.copy(body, 0, bodyAt) }
+    this.#incoming = { post, plain, charge, body, bytes: bytes.copy(body, 0, bodyAt) }
     post.await()
   }
 
   #addToBody(chunk: Buffer): void {
-    const partial = this.#partial as Partial
-    const { post, plain, charge, body } = partial
-    const copied = chunk.copy(body, partial.bytes)
-    partial.bytes += copied
-    if (partial.bytes < body.length) return
+    const incoming = this.#incoming as Incoming
+    const { post, plain, charge, body } = incoming
+    const copied = chunk.copy(body, incoming.bytes)
+    incoming.bytes += copied
+    if (incoming.bytes < body.length) return
     if (copied < chunk.length) this.#early = chunk.subarray(copied)
-    this.#partial = undefined
+    this.#incoming = undefined
     this.#context.post.garbage.add(body.length)
     this.#complete(post, plain, charge, body)
   }
@@ -198,7 +198,7 @@ export class Connection {
   #answer(answer: Answer): void {
     if (this.#state === 'closed') return
     // Its time was over before it was whole.
-    this.#forgetPartial()
+    this.#forgetIncoming()
     if (answer.headers?.['connection'] === 'close') this.#isLast = true
     const bodyBytes = Buffer.byteLength(answer.body)
     const head = headOf(answer, bodyBytes, this.#context.httpDate(), this.#isLast)
@@ -208,9 +208,9 @@ export class Connection {
     this.#unsent = Buffer.from(head + answer.body).subarray(Math.max(0, taken))
   }
 
-  #forgetPartial(): void {
-    this.#partial?.post.gone()
-    this.#partial = undefined
+  #forgetIncoming(): void {
+    this.#incoming?.post.gone()
+    this.#incoming = undefined
   }
 
   #flush(): void {
