@@ -1,23 +1,14 @@
 #!/usr/bin/env bash
 # strace(1), from Debian's own package: it makes system calls of the program under test fail.
 #
-#   scripts/fault-tracer.sh install   install the package (Debian or Ubuntu, as root)
-#   scripts/fault-tracer.sh works     whether it is there and may trace here; many containers don't allow it
+#   scripts/fault-tracer.sh works   whether it is there and may trace here; many containers don't allow it
 set -euo pipefail
-
-install() {
-  if command -v strace >/dev/null; then return; fi
-  command -v apt-get >/dev/null || { echo 'fault-tracer.sh: needs a system with apt-get' >&2 && exit 1; }
-  apt-get update
-  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends strace
-}
 
 works() {
   strace -D -f -o /dev/null -e inject=fdatasync:error=EIO:when=1 true 2>/dev/null
 }
 
 case ${1:-} in
-  install) install ;;
   works) works ;;
   *) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0" >&2 && exit 2 ;;
 esac
