@@ -77,7 +77,7 @@ class Delivery {
   }
 
   async run(): Promise<Delivered> {
-    this.#leaveTurn = await this.#context.turn.take()
+    await this.#takeTurn()
     try {
       const header = await readHeader(this.#file, this.#path)
       // Recovery has refused newer versions, so that this header is damaged or another's: the whole file is set aside.
@@ -153,6 +153,8 @@ class Delivery {
           continue
         }
       }
+
+      await this.#context.pace.rest()
       if (status === 'frame_done') return true
       if (status === 'new_group') {
         const first = readRecord(frame, lines.position)
@@ -209,8 +211,14 @@ class Delivery {
     if (!(await this.#put(header, key, object))) return false
     this.#context.garbage.add(this.#stored.at(-1)?.bytes ?? 0)
     // Only now, with nothing in hand that holds the object's bytes: the next turn may be many objects away.
-    this.#leaveTurn = await this.#context.turn.take()
+    await this.#takeTurn()
     return true
+  }
+
+  async #takeTurn(): Promise<void> {
+    const { turn, pace } = this.#context
+    this.#leaveTurn = await turn.take()
+    pace.begin()
   }
 
   /** Gives the turn away as soon as the object is encoded. */

@@ -8,6 +8,7 @@ import type { Platform } from '../platform/platform.ts'
 import type { ChunkPool } from './chunk-pool.ts'
 import type { Compressor } from './compressor.ts'
 import type { Lines } from './lines.ts'
+import type { Pace } from './pace.ts'
 import type { Parking } from './parking.ts'
 import type { PutLimit } from './put-limit.ts'
 import type { LookContext } from './taken.ts'
@@ -21,6 +22,8 @@ export interface DeliveryContext {
   destinationKey: string
   /** Whose turn it is to encode: one at a time keeps memory flat. */
   turn: Turn
+  /** When whoever has the turn rests. */
+  pace: Pace
   /** `createCompressor`: work of other threads, as little under this one's control as the disk. */
   compress: (compression: Compression) => Compressor
   decompress: LookContext['decompress']

@@ -12,6 +12,7 @@ import type { DeliveryContext } from './delivery-context.ts'
 import { CHUNK_BYTES } from './encode.ts'
 import { Lines } from './lines.ts'
 import type { JobMessage, ThreadData, ThreadMessage } from './messages.ts'
+import { Pace } from './pace.ts'
 import { Parking } from './parking.ts'
 import { PutGauges } from './put-gauges.ts'
 import { PutLimit } from './put-limit.ts'
@@ -27,11 +28,14 @@ const start = workerData as ThreadData
 const gauges = new PutGauges(start.gauges)
 const say = (message: ThreadMessage) => parentPort?.postMessage(message)
 
+const turn = new Turn()
+
 const context: DeliveryContext = {
   platform: systemPlatform,
   destination: openDestination(start.place, systemPlatform, process.env),
   destinationKey: placeKey(start.place),
-  turn: new Turn(),
+  turn,
+  pace: new Pace(systemPlatform.clock, turn),
   compress: createCompressor,
   decompress: createDecompressor,
   lines: new Lines(),

@@ -7,6 +7,7 @@ import { deliver } from '../../src/delivery/deliver.ts'
 import type { DeliveryContext } from '../../src/delivery/delivery-context.ts'
 import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
 import { Lines } from '../../src/delivery/lines.ts'
+import { Pace } from '../../src/delivery/pace.ts'
 import { Parking } from '../../src/delivery/parking.ts'
 import type { Trouble } from '../../src/delivery/patience.ts'
 import { PutGauges } from '../../src/delivery/put-gauges.ts'
@@ -85,11 +86,13 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
   const troubles: Trouble[] = []
   const stop = new AbortController()
   const gauges = new PutGauges()
+  const turn = new Turn()
   const context: DeliveryContext = {
     platform,
     destination,
     destinationKey: 'test',
-    turn: new Turn(),
+    turn,
+    pace: new Pace(platform.clock, turn),
     lines: new Lines(),
     garbage: new Garbage(Number.POSITIVE_INFINITY),
     compress: createCompressor,

@@ -7,6 +7,7 @@ import { type Delivered, deliver } from '../../src/delivery/deliver.ts'
 import type { DeliveryContext } from '../../src/delivery/delivery-context.ts'
 import { CHUNK_BYTES } from '../../src/delivery/encode.ts'
 import { Lines } from '../../src/delivery/lines.ts'
+import { Pace } from '../../src/delivery/pace.ts'
 import { Parking } from '../../src/delivery/parking.ts'
 import { PutLimit } from '../../src/delivery/put-limit.ts'
 import { Budget, Turn } from '../../src/delivery/turn.ts'
@@ -120,11 +121,13 @@ export class DeliveryThreads {
     const files = this.#process.filesOf(strand)
     const platform = this.#process.platformOf(strand, files)
     const to = store.of(strand, platform.files, () => this.#process.onOperation())
+    const turn = new Turn()
     const context: DeliveryContext = {
       platform,
       destination: seams.destination?.(to) ?? to,
       destinationKey: 'simulated',
-      turn: new Turn(),
+      turn,
+      pace: new Pace(platform.clock, turn),
       lines: spareLines.pop() ?? new Lines(),
       garbage: new Garbage(Number.POSITIVE_INFINITY),
       compress: (compression) => inSimulatedTime(world, strand, createCompressor(compression)),
