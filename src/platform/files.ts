@@ -2,6 +2,7 @@
 
 import * as fs from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { removeFile } from './removal.ts'
 
 /** One open file. Positions and lengths are in bytes. */
 export interface OpenFile {
@@ -31,7 +32,7 @@ export interface Files {
   /** The file's length, or undefined when there is none. */
   sizeOf(path: string): Promise<number | undefined>
   rename(from: string, to: string): Promise<void>
-  /** Removes a file; no error when there is none. */
+  /** Removes a file; no error when there is none. Resolves when its room is free again. */
   remove(path: string): Promise<void>
   /** Makes a directory and its parents, each made durable in its parent. */
   makeDirectory(path: string): Promise<void>
@@ -76,7 +77,7 @@ export const systemFiles: Files = {
     }
   },
   rename: (from, to) => fs.promises.rename(from, to),
-  remove: (path) => fs.promises.rm(path, { force: true }),
+  remove: removeFile,
   async makeDirectory(path) {
     const target = resolve(path)
     const firstMade = await fs.promises.mkdir(target, { recursive: true, mode: 0o700 })
