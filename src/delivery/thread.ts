@@ -42,7 +42,7 @@ const context: DeliveryContext = {
   // Two for each object being encoded; more than one at a time only around a full hour or with many sources.
   chunks: new ChunkPool(CHUNK_BYTES, 8),
   parking: new Parking(systemPlatform.clock),
-  garbage: new Garbage(GARBAGE_BYTES_MAX),
+  garbage: new Garbage({ bytesMax: GARBAGE_BYTES_MAX }),
   bodies: new Budget(start.bodyBytesMax),
   puts: new Budget(start.putsMax),
   notePayloads: NOTE_PAYLOADS,

@@ -94,7 +94,7 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
     turn,
     pace: new Pace(platform.clock, turn),
     lines: new Lines(),
-    garbage: new Garbage(Number.POSITIVE_INFINITY),
+    garbage: new Garbage({ bytesMax: Number.POSITIVE_INFINITY }),
     compress: createCompressor,
     decompress: createDecompressor,
     chunks: new ChunkPool(CHUNK_BYTES, 2),

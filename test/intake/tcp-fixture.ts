@@ -152,7 +152,7 @@ export class Fixture {
       journal: journal as unknown as Journal,
       admission: this.admission,
       clock,
-      garbage: new Garbage(1e9, () => undefined),
+      garbage: new Garbage({ bytesMax: 1e9 }, () => undefined),
       observe: () => undefined,
       room: this.room,
       idle: new Deadlines(IDLE_MS, clock),

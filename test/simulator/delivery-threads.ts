@@ -129,7 +129,7 @@ export class DeliveryThreads {
       turn,
       pace: new Pace(platform.clock, turn),
       lines: spareLines.pop() ?? new Lines(),
-      garbage: new Garbage(Number.POSITIVE_INFINITY),
+      garbage: new Garbage({ bytesMax: Number.POSITIVE_INFINITY }),
       compress: (compression) => inSimulatedTime(world, strand, createCompressor(compression)),
       decompress: (compression, take) => inSimulatedTime(world, strand, createDecompressor(compression, take)),
       chunks: new ChunkPool(CHUNK_BYTES, 8),
