@@ -4,7 +4,7 @@ import { Attempts } from './attempts.ts'
 import { DispatchError } from './dispatch-error.ts'
 import type { DispatchEvents } from './events.ts'
 import { JobQueue } from './job-queue.ts'
-import { checkTimeout, type DispatcherOptions, type SubmitOptions, WAITING_MAX } from './options.ts'
+import { checkOptions, type DispatcherOptions, type SubmitOptions, WAITING_MAX } from './options.ts'
 import { type Counters, Tally } from './tally.ts'
 import { Task, type TaskKeeper } from './task.ts'
 import { Thread } from './thread.ts'
@@ -29,8 +29,8 @@ export class Dispatcher<Job, Result = void> {
   #drained: { promise: Promise<void>; resolve: () => void } | undefined
 
   constructor(options: DispatcherOptions<Job, Result>) {
+    checkOptions(options)
     const { workers, queue, run, waitingMax = WAITING_MAX, timeoutMs, onError, timers = systemTimers } = options
-    checkTimeout(timeoutMs)
     this.#queue = new JobQueue(queue)
     this.#waiting = new JobQueue(waitingMax)
     this.#tally = new Tally(onError !== undefined)

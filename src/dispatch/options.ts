@@ -48,6 +48,40 @@ export interface SubmitOptions {
 /** How many may wait when nothing is said. */
 export const WAITING_MAX = 1000
 
+const KNOWN: Readonly<Record<keyof DispatcherOptions<never, never>, true>> = {
+  workers: true,
+  queue: true,
+  run: true,
+  waitingMax: true,
+  timeoutMs: true,
+  onError: true,
+  timers: true,
+}
+
+/** Throws where an option can't be what is meant: a `TypeError` or, for numbers, a `RangeError`, which names it. */
+export function checkOptions<Job, Result>(options: DispatcherOptions<Job, Result>): void {
+  const { workers, queue, run, waitingMax = WAITING_MAX, timeoutMs, onError } = options
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(KNOWN, name))
+  if (unknown !== undefined) {
+    throw new TypeError(`a dispatcher has no option ${unknown}; there are ${Object.keys(KNOWN).join(', ')}`)
+  }
+  if (!(workers === Number.POSITIVE_INFINITY || (Number.isSafeInteger(workers) && workers >= 1))) {
+    throw new RangeError(`workers is a whole number from 1, or Infinity, not ${workers}`)
+  }
+  for (const [name, value] of Object.entries({ queue, waitingMax })) {
+    if (!(Number.isSafeInteger(value) && value >= 0)) {
+      throw new RangeError(`${name} is a whole number from 0, not ${value}`)
+    }
+  }
+  if (!(typeof run === 'function' || typeof run === 'string' || run instanceof URL)) {
+    throw new TypeError(`run is a function, or the URL of a module that exports one named run, not ${run}`)
+  }
+  if (onError !== undefined && typeof onError !== 'function') {
+    throw new TypeError(`onError is a function, such as backoff makes, not ${onError}`)
+  }
+  checkTimeout(timeoutMs)
+}
+
 /** A timeout as a timer can keep it. */
 export function checkTimeout(timeoutMs: number | undefined): void {
   if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= DELAY_MS_MAX)) {

@@ -68,8 +68,19 @@ describe('a dispatcher', () => {
 
   test('is told nonsense only once', () => {
     const run = () => {}
-    expect(() => new Dispatcher({ workers: 0, queue: 1, run })).toThrow('a worker pool')
-    expect(() => new Dispatcher({ workers: 1, queue: Number.POSITIVE_INFINITY, run })).toThrow('a job queue')
+    const good = { workers: 1, queue: 1, run }
+    const bad: [string, object][] = [
+      ['workers is', { workers: 0 }],
+      ['workers is', { workers: '2' }],
+      ['queue is', { queue: Number.POSITIVE_INFINITY }],
+      ['queue is', { queue: undefined }],
+      ['waitingMax is', { waitingMax: -1 }],
+      ['run is', { run: undefined }],
+      ['run is', { run: 1 }],
+      ['onError is', { onError: {} }],
+      ['no option concurrency', { concurrency: 3 }],
+    ]
+    for (const [message, wrong] of bad) expect(() => new Dispatcher({ ...good, ...wrong })).toThrow(message)
     expect(() => new Dispatcher({ workers: 1, queue: 1, timeoutMs: 0, run })).toThrow('timeoutMs')
     const dispatcher = new Dispatcher<number>({ workers: 1, queue: 1, run })
     expect(() => dispatcher.submit(1, { timeoutMs: 2 ** 31 })).toThrow('timeoutMs')
