@@ -143,9 +143,17 @@ export async function startPipeline(
     backlog.done(segment)
     onOver(segment, outcome)
     const { number, bytes } = segment
-    const isSet = delivered.format === 'payload'
-    const objects = delivered.objects.map(({ name }) => (isSet ? `${name}-*` : name))
-    observe({ kind: 'segment-stored', segment: number, bytes, payloads: delivered.payloads, objects })
+    const { payloads, objects, format } = delivered
+    const isSet = format === 'payload'
+    const last = `${objects.at(-1)?.name ?? ''}${isSet ? '-*' : ''}`
+    observe({
+      kind: 'segment-stored',
+      segment: number,
+      bytes,
+      payloads,
+      objects: isSet ? payloads : objects.length,
+      last,
+    })
     await removed
   }
   dispatcher.resume()

@@ -143,6 +143,7 @@ test.each([
   async (format, segments) => {
     const platform = memoryPlatform(1)
     const sealed = new Set<number>()
+    const stored: number[] = []
     const { journal } = await startPipeline(
       platform,
       { ...OPTIONS, format, objectBytesMax: 20_000 },
@@ -151,7 +152,7 @@ test.each([
         return { kind: 'stored', format, objects: [], payloads, bytes, letters: [] }
       },
       await Ledger.open(platform.files, platform.clock, LEDGER, 30),
-      () => {},
+      (event) => event.kind === 'segment-stored' && stored.push(event.objects),
       () => {},
     )
     for (let i = 0; i < 16; i++) {
@@ -160,5 +161,7 @@ test.each([
     }
     await platform.clock.advance(OPTIONS.lingerMs)
     expect(sealed.size).toBe(segments)
+    // A set is named once, and is as many objects as it has payloads.
+    expect(stored).toEqual(Array.from({ length: segments }, () => (format === 'payload' ? 16 / segments : 0)))
   },
 )

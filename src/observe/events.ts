@@ -10,7 +10,8 @@ export type Event =
   | { kind: 'journal-trouble'; code: 'disk_full' | 'journal_failed'; reason: string }
   | { kind: 'journal-well' }
   | { kind: 'segment-sealed'; segment: number; payloads: number; bytes: number }
-  | { kind: 'segment-stored'; segment: number; payloads: number; bytes: number; objects: readonly string[] }
+  /** `last` is the name of the last object, or what those of a set have in common. */
+  | { kind: 'segment-stored'; segment: number; payloads: number; bytes: number; objects: number; last: string }
   | { kind: 'delivery-retry'; object: string; reason: string; attempt: number; pauseMs: number }
   | { kind: 'destination-parked'; object: string; reason: string; pauseMs: number }
   | { kind: 'destination-resumed' }

@@ -38,10 +38,10 @@ export function createLog(clock: Clock, print: (line: string) => void, lane?: nu
     flush,
     observe(event) {
       if (event.kind === 'segment-stored') {
-        if (event.objects.length === 0) return
-        stored.objects += event.objects.length
+        if (event.objects === 0) return
+        stored.objects += event.objects
         stored.payloads += event.payloads
-        stored.last = event.objects[event.objects.length - 1] ?? ''
+        stored.last = event.last
         timer ??= clock.after(STORED_EVERY_MS, flush)
         return
       }

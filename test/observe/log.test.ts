@@ -33,6 +33,20 @@ test('a destination that stays parked is a line a minute, however many segments 
   expect(lines).toHaveLength(5)
 })
 
+test('what was stored within a second is a line: payloads, objects, and the last of them', async () => {
+  const { clock, lines, observe } = logOf()
+  const stored = (payloads: number, objects: number, last: string): Event => {
+    return { kind: 'segment-stored', segment: 1, bytes: 1, payloads, objects, last }
+  }
+  observe(stored(100, 1, 'a-0.ndjson.zst'))
+  await clock.advance(1000)
+  observe(stored(100, 2, 'b-1.ndjson.zst'))
+  observe(stored(7, 7, 'c-*'))
+  observe(stored(0, 0, ''))
+  await clock.advance(1000)
+  expect(lines).toEqual(['stored 100 payloads in a-0.ndjson.zst', 'stored 107 payloads in 9 objects, the last c-*'])
+})
+
 test('the last word tells what is not stored, also when it never became a segment to deliver', () => {
   const { lines, observe } = logOf()
   observe({ kind: 'stopped', segments: 0, payloads: 0, dead: 0 })
