@@ -90,11 +90,12 @@ function lanesLine({ processes }: Server): string {
   return processes.length === 0 ? '' : `  lanes     ${processes.length}: processes ${processes.join(', ')}\n`
 }
 
-function access({ host, tcp }: Options): string {
+function access({ host, tcp, tcpTlsCert }: Options): string {
   const hosts = [host, tcp === undefined ? host : (parseAddress(tcp, host)?.host ?? host)]
   const local = hosts.every((one) => ['127.0.0.1', 'localhost', '::1', '[::1]'].includes(one))
-  if (local) return 'this machine only (--host 0.0.0.0 opens it); no tokens, no TLS yet'
-  return 'ANYBODY who reaches this address can post: there are no tokens and no TLS yet; put a proxy in front'
+  const tls = tcpTlsCert === undefined ? 'no TLS yet' : 'TLS on the TCP port only'
+  if (local) return `this machine only (--host 0.0.0.0 opens it); no tokens, ${tls}`
+  return `ANYBODY who reaches this address can post: there are no tokens, ${tls}; put a proxy in front`
 }
 
 function print(text: string): number {

@@ -57,7 +57,10 @@ export async function startTcp(
   const address = options.tcp === undefined ? undefined : parseAddress(options.tcp, options.host)
   if (!address) return undefined
   const { tcpTlsCert: cert, tcpTlsKey: key, tcpConnectionsMax: connectionsMax } = options
-  const tls = cert && key ? { cert: await pem(files, cert), key: await pem(files, key) } : undefined
+  const tls =
+    cert && key
+      ? { cert: await pem(files, '--tcp-tls-cert', cert), key: await pem(files, '--tcp-tls-key', key) }
+      : undefined
   const isShared = place.lanes > 1
   const listen = { ...address, port: place.port ?? address.port, isShared, connectionsMax, tls }
   // Who shares a port is told of nobody.
@@ -73,7 +76,7 @@ export async function startTcp(
   return await listenTcp(listen, { ...shared, options: connection, clock, room, idle })
 }
 
-async function pem(files: Files, path: string): Promise<string> {
+async function pem(files: Files, flag: string, path: string): Promise<string> {
   try {
     const file = await files.open(path, 'read')
     try {
@@ -84,6 +87,6 @@ async function pem(files: Files, path: string): Promise<string> {
       await file.close()
     }
   } catch (error) {
-    throw new Fault('config_invalid', `${path}: ${(error as Error).message}`, { cause: error })
+    throw new Fault('config_invalid', `${flag} ${path} can not be read: ${(error as Error).message}`, { cause: error })
   }
 }
