@@ -37,7 +37,12 @@ const pages: Record<string, string> = {
   'docs/PERFORMANCE.md': withBlock(readFileSync(join(ROOT, 'docs/PERFORMANCE.md'), 'utf8'), performanceBlock(answered)),
   'README.md': withBlock(readFileSync(join(ROOT, 'README.md'), 'utf8'), readmeBlock(answered)),
 }
-const check = process.argv.includes('--check')
+const flags = process.argv.slice(2)
+if (flags.some((flag) => flag !== '--check')) {
+  console.error(`docs: unknown ${flags.join(' ')}; only --check is known`)
+  process.exit(2)
+}
+const check = flags.includes('--check')
 let stale = 0
 for (const [name, text] of Object.entries(pages)) {
   const path = join(ROOT, name)
