@@ -2,7 +2,6 @@
 
 import * as fs from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { removeFile } from './removal.ts'
 
 /** One open file. Positions and lengths are in bytes. */
 export interface OpenFile {
@@ -32,7 +31,7 @@ export interface Files {
   /** The file's length, or undefined when there is none. */
   sizeOf(path: string): Promise<number | undefined>
   rename(from: string, to: string): Promise<void>
-  /** Removes a file; no error when there is none. Resolves when its room is free again. */
+  /** Removes a file; no error when there is none. */
   remove(path: string): Promise<void>
   /** Makes a directory and its parents, each made durable in its parent. */
   makeDirectory(path: string): Promise<void>
@@ -77,7 +76,7 @@ export const systemFiles: Files = {
     }
   },
   rename: (from, to) => fs.promises.rename(from, to),
-  remove: removeFile,
+  remove: (path) => fs.promises.rm(path, { force: true }),
   async makeDirectory(path) {
     const target = resolve(path)
     const firstMade = await fs.promises.mkdir(target, { recursive: true, mode: 0o700 })
