@@ -131,7 +131,7 @@ export async function startLane(
     const pipelines = await Pipelines.start(
       platform,
       { ...options, ...at, objectBytesMax, noteWindowMs: options.idempotencyWindowMs, destination: kept },
-      (segment) => deliveries.deliver(segment),
+      (segment, mayRest) => deliveries.deliver(segment, mayRest && storedWaiters.count === 0),
       observe,
       (lane, segment, outcome) => {
         const { number, payloads, bytes } = segment

@@ -1,6 +1,6 @@
 /** Everything behind the intake, in the order payloads flow: journal, dispatch, delivery. Also what the simulator runs. */
 
-import type { Delivered } from './delivery/deliver.ts'
+import type { Deliver, Delivered } from './delivery/deliver.ts'
 import { LINE_EXTRA_BYTES_USUAL } from './delivery/lines.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import type { Journal, SealedSegment } from './journal/journal.ts'
@@ -53,7 +53,7 @@ export interface Pipeline {
 export async function startPipeline(
   platform: Platform,
   options: PipelineOptions,
-  deliver: (segment: SealedSegment) => Promise<Delivered>,
+  deliver: Deliver,
   ledger: Ledger,
   observe: Observer,
   onOver: (segment: SealedSegment, outcome: SegmentOutcome) => void,
@@ -132,8 +132,9 @@ export async function startPipeline(
       await inLedger(() => ledger.renew(entry))
       await untilGone(() => removeSegment(platform.files, path))
     })
+  let isDraining = false
   const deliverOne = async (segment: SealedSegment) => {
-    const delivered = await deliver(segment)
+    const delivered = await deliver(segment, backlog.size <= 1 && !isDraining)
     if (delivered.kind === 'stopped') return
     const outcome = outcomeOf(segment, delivered, options)
     await inLedger(() => ledger.append(outcome))
@@ -163,6 +164,7 @@ export async function startPipeline(
     journal,
     backlog: () => ({ segments: backlog.size, payloads: journal.pending.payloads }),
     async drain(graceMs) {
+      isDraining = true
       await journal.close()
       const done = new AbortController()
       await Promise.race([

@@ -4,7 +4,7 @@
  */
 
 import { join } from 'node:path'
-import type { Delivered } from './delivery/deliver.ts'
+import type { Deliver, Delivered } from './delivery/deliver.ts'
 import { type Whereabouts, whereIs } from './delivery/whereabouts.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import type { Balance } from './intake/inspect.ts'
@@ -56,7 +56,7 @@ export class Pipelines {
   static async start(
     platform: Platform,
     options: PipelinesOptions,
-    deliver: (segment: SealedSegment) => Promise<Delivered>,
+    deliver: Deliver,
     observe: Observer,
     onOver: (lane: number, segment: SealedSegment, outcome: SegmentOutcome) => void,
   ): Promise<Pipelines> {
@@ -161,12 +161,12 @@ export class Pipelines {
 }
 
 /** As many deliveries at once as one pipeline would have workers, however many pipelines there are. */
-function withinWorkers(
-  workers: number,
-  pipelines: number,
-  deliver: (segment: SealedSegment) => Promise<Delivered>,
-): (segment: SealedSegment) => Promise<Delivered> {
+function withinWorkers(workers: number, pipelines: number, deliver: Deliver): Deliver {
   // None gives more at once than it has workers: there is always room.
-  const shared = new Dispatcher({ workers, queue: workers * pipelines, run: deliver })
-  return (segment) => shared.submit(segment)
+  const shared = new Dispatcher<Parameters<Deliver>, Delivered>({
+    workers,
+    queue: workers * pipelines,
+    run: (job) => deliver(...job),
+  })
+  return (...job) => shared.submit(job)
 }

@@ -135,6 +135,41 @@ test('a delivered segment that cannot be removed is removed later, and its bytes
   expect(events.map(({ kind }) => kind)).toContain('segment-stored')
 })
 
+test('a delivery may rest where no other segment waits, and not at a stop', async () => {
+  const platform = memoryPlatform()
+  const begun: { mayRest: boolean; end: () => void }[] = []
+  const pipeline = await startPipeline(
+    platform,
+    OPTIONS,
+    ({ payloads, recordBytes: bytes }, mayRest) =>
+      new Promise((resolve) => {
+        const end = () => resolve({ kind: 'stored', format: 'lines', objects: [], payloads, bytes, letters: [] })
+        begun.push({ mayRest, end })
+      }),
+    await Ledger.open(platform.files, platform.clock, LEDGER, 30),
+    () => {},
+    () => {},
+  )
+  const rests = () => begun.map(({ mayRest }) => mayRest)
+  await deliverOne(platform, pipeline)
+  expect(rests()).toEqual([true])
+  await deliverOne(platform, pipeline)
+  expect(rests()).toEqual([true, false])
+  for (const { end } of begun) end()
+  await quiet()
+  await deliverOne(platform, pipeline)
+  expect(rests()).toEqual([true, false, true])
+  begun[2]?.end()
+  await quiet()
+  pipeline.journal.append(valueRecord('1'), { kept() {}, refused() {} })
+  await quiet()
+  const drained = pipeline.drain(1000)
+  await quiet()
+  expect(rests()).toEqual([true, false, true, false])
+  begun[3]?.end()
+  await drained
+})
+
 test.each([
   ['lines', 1],
   ['payload', 4],

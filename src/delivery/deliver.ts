@@ -1,6 +1,7 @@
 /** Delivers one sealed segment: reads its records, encodes them as objects, and puts each until it is stored. */
 
 import type { OutgoingObject } from '../destination/destination.ts'
+import type { SealedSegment } from '../journal/journal.ts'
 import type { ObjectFormat, SegmentHeader } from '../journal/layout.ts'
 import { parseSegmentPath, receiptPrefix, sentPath } from '../journal/name.ts'
 import { readHeader, readPieces } from '../journal/reader.ts'
@@ -34,15 +35,19 @@ export type Delivered =
     }
   | { kind: 'stopped' }
 
+/** Delivers a segment, with rests while nobody waits for what comes after it if it `mayRest`. */
+export type Deliver = (segment: SealedSegment, mayRest: boolean) => Promise<Delivered>
+
 /** Delivers the sealed segment at `path`. Rejects only on a fault of this machine's disk or a bug; it may be repeated. */
 export async function deliver(
   path: string,
   context: DeliveryContext,
   onTrouble: (trouble: Trouble) => void,
+  mayRest = false,
 ): Promise<Delivered> {
   const file = await context.platform.files.open(path, 'read')
   try {
-    return await new Delivery(path, file, context, onTrouble).run()
+    return await new Delivery(path, file, context, onTrouble, mayRest).run()
   } finally {
     await file.close()
   }
@@ -53,6 +58,7 @@ class Delivery {
   readonly #file: OpenFile
   readonly #context: DeliveryContext
   readonly #onTrouble: (trouble: Trouble) => void
+  readonly #mayRest: boolean
   /** Where each payload is an object of its own. */
   #payloadObjects: PayloadObjects | undefined
   /** By source and hour. A segment of a few seconds has one, or two around a full hour, for each source. */
@@ -68,12 +74,19 @@ class Delivery {
   readonly #parts = new Map<string, number>()
   #leaveTurn = () => {}
 
-  constructor(path: string, file: OpenFile, context: DeliveryContext, onTrouble: (trouble: Trouble) => void) {
+  constructor(
+    path: string,
+    file: OpenFile,
+    context: DeliveryContext,
+    onTrouble: (trouble: Trouble) => void,
+    mayRest: boolean,
+  ) {
     this.#path = path
     this.#file = file
     this.#context = context
     this.#letters = new Letters(path, context.platform, context.observe)
     this.#onTrouble = onTrouble
+    this.#mayRest = mayRest
   }
 
   async run(): Promise<Delivered> {
@@ -154,7 +167,7 @@ class Delivery {
         }
       }
 
-      await this.#context.pace.rest()
+      if (this.#mayRest) await this.#context.pace.rest()
       if (status === 'frame_done') return true
       if (status === 'new_group') {
         const first = readRecord(frame, lines.position)

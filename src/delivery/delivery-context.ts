@@ -22,7 +22,7 @@ export interface DeliveryContext {
   destinationKey: string
   /** Whose turn it is to encode: one at a time keeps memory flat. */
   turn: Turn
-  /** When whoever has the turn rests. */
+  /** When whoever has the turn rests, if it may. */
   pace: Pace
   /** `createCompressor`: work of other threads, as little under this one's control as the disk. */
   compress: (compression: Compression) => Compressor

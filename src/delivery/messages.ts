@@ -26,8 +26,8 @@ export interface ThreadData extends ThreadStart {
 
 /** To a thread. */
 export type JobMessage =
-  /** Deliver this segment. */
-  | { kind: 'deliver'; job: number; path: string }
+  /** Deliver this segment. Where nothing waits behind it, it may rest. */
+  | { kind: 'deliver'; job: number; path: string; mayRest: boolean }
   /** Answer, to show that you don't hang. */
   | { kind: 'ask' }
 

@@ -62,8 +62,8 @@ const context: DeliveryContext = {
 
 parentPort?.on('message', (message: JobMessage) => {
   if (message.kind === 'ask') return say({ kind: 'answer' })
-  const { job, path } = message
-  deliver(path, context, (trouble) => say({ kind: 'trouble', job, trouble })).then(
+  const { job, path, mayRest } = message
+  deliver(path, context, (trouble) => say({ kind: 'trouble', job, trouble }), mayRest).then(
     (delivered) => say({ kind: 'done', job, delivered }),
     (error: unknown) =>
       say({ kind: 'failed', job, reason: error instanceof Error ? (error.stack ?? error.message) : `${error}` }),

@@ -74,10 +74,10 @@ export class DeliveryThreads {
   }
 
   /** Delivers a segment, however often it takes. Rejects only when the threads are stopped. */
-  async deliver(segment: SealedSegment): Promise<Delivered> {
+  async deliver(segment: SealedSegment, mayRest = false): Promise<Delivered> {
     for (;;) {
       try {
-        return await this.#attempt(segment)
+        return await this.#attempt(segment, mayRest)
       } catch (error) {
         if (this.#stopped) throw error
         this.#observe({ kind: 'delivery-crash', reason: (error as Error).message })
@@ -96,12 +96,12 @@ export class DeliveryThreads {
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
   }
 
-  #attempt(segment: SealedSegment): Promise<Delivered> {
+  #attempt(segment: SealedSegment, mayRest: boolean): Promise<Delivered> {
     const thread = this.#leastBusy()
     const job = ++this.#jobs
     return new Promise((resolve, reject) => {
       thread.jobs.set(job, { segment: segment.path, resolve, reject })
-      say(thread.worker, { kind: 'deliver', job, path: segment.path })
+      say(thread.worker, { kind: 'deliver', job, path: segment.path, mayRest })
     })
   }
 

@@ -26,6 +26,11 @@ export class StoredWaiters {
     this.#deadlines = new Deadlines(limitMs, clock)
   }
 
+  /** How many wait. */
+  get count(): number {
+    return this.#count
+  }
+
   /** Waits for the record of `receipt`. */
   wait({ segment, place }: ReceiptParts, waiter: StoredWaiter): void {
     if (this.#count >= STORED_WAITERS_MAX) return waiter.notYet()

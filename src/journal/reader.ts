@@ -167,7 +167,8 @@ async function nextFrame(window: Window, from: number): Promise<number | undefin
 
 /** A stretch of the file held in memory, moved as it is asked for. */
 class Window {
-  readonly fileBytes: number
+  /** How long it is: less than it was where somebody has cut it meanwhile. */
+  fileBytes: number
   readonly #file: OpenFile
   #buffer = Buffer.allocUnsafe(READ_BYTES)
   #offset = 0
@@ -194,7 +195,10 @@ class Window {
     const wanted = Math.min(this.#buffer.length, this.fileBytes - offset)
     while (this.#length < wanted) {
       const count = await this.#file.read(this.#buffer.subarray(this.#length, wanted), offset + this.#length)
-      if (count === 0) return
+      if (count === 0) {
+        this.fileBytes = offset + this.#length
+        return
+      }
       this.#length += count
     }
   }

@@ -109,8 +109,10 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
     observe: (event) => events.push(event),
     signal: stop.signal,
   }
-  const run = (number = 1) => deliver(pathOf(number), context, (trouble) => troubles.push(trouble))
-  return { platform, store: destination, events, troubles, stop, context, gauges, run }
+  const onTrouble = (trouble: Trouble) => void troubles.push(trouble)
+  const run = (number = 1) => deliver(pathOf(number), context, onTrouble)
+  const runResting = (number: number) => deliver(pathOf(number), context, onTrouble, true)
+  return { platform, store: destination, events, troubles, stop, context, gauges, run, runResting }
 }
 
 /** A disk with these segments, numbered from 1. */

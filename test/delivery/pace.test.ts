@@ -68,9 +68,9 @@ describe('a rest', () => {
 
 describe('a delivery', () => {
   /** Deliveries on a clock that is a stretch further at every look; how often they rested. */
-  async function restsOf(...segments: number[]) {
+  async function restsOf(segments: number[], mayRest = true) {
     const frames = Array.from({ length: 10 }, (_, nth) => [array(nth, 1)])
-    const { context, run, store } = contextOf(filesWith([{ frames }, { frames }]))
+    const { context, run, runResting, store } = contextOf(filesWith([{ frames }, { frames }]))
     let nowMs = 0
     let rests = 0
     const { clock } = context.platform
@@ -78,13 +78,17 @@ describe('a delivery', () => {
     clock.sleep = async () => {
       rests += 1
     }
-    await Promise.all(segments.map((number) => run(number)))
+    await Promise.all(segments.map((number) => (mayRest ? runResting : run)(number)))
     expect(store.objects.size).toBe(segments.length)
     return rests
   }
 
   test('alone rests in every frame, two that wait for each other in none', async () => {
-    expect(await restsOf(1)).toBeGreaterThanOrEqual(10)
-    expect(await restsOf(1, 2)).toBe(0)
+    expect(await restsOf([1])).toBeGreaterThanOrEqual(10)
+    expect(await restsOf([1, 2])).toBe(0)
+  })
+
+  test('that may not rest does not', async () => {
+    expect(await restsOf([1], false)).toBe(0)
   })
 })

@@ -76,7 +76,7 @@ export class DeliveryThreads {
   }
 
   /** As `threads.ts` does it: again and again, until it is done. */
-  async deliver(segment: SealedSegment): Promise<Delivered> {
+  async deliver(segment: SealedSegment, mayRest: boolean): Promise<Delivered> {
     for (;;) {
       const thread = this.#threads.reduce((least, next) => (next.jobs.size < least.jobs.size ? next : least))
       const { promise, resolve, reject } = Promise.withResolvers<Delivered>()
@@ -84,7 +84,7 @@ export class DeliveryThreads {
       const { world } = this.#around
       const onTrouble = ({ kind, attempt }: { kind: string; attempt: number }) =>
         world.log(`thread ${thread.strand.name} has trouble: ${kind}, attempt ${attempt}`)
-      deliver(segment.path, thread.context, onTrouble).then(resolve, reject)
+      deliver(segment.path, thread.context, onTrouble, mayRest).then(resolve, reject)
       try {
         return await promise
       } catch (error) {

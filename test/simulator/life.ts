@@ -1,6 +1,6 @@
 /** One process from its start to its end: the real pipeline and the real deliveries, on the simulated machine. */
 
-import type { Delivered } from '../../src/delivery/deliver.ts'
+import type { Deliver } from '../../src/delivery/deliver.ts'
 import type { Destination } from '../../src/destination/destination.ts'
 import { openDataDirectory } from '../../src/journal/data-directory.ts'
 import type { SealedSegment } from '../../src/journal/journal.ts'
@@ -26,8 +26,6 @@ export const LEDGER = 'data/ledger'
 const LEDGER_DAYS = 30
 /** What a stop may take beyond its grace, on a slow disk. */
 const STOP_MS_MAX = 60_000
-
-type Deliver = (segment: SealedSegment) => Promise<Delivered>
 
 /** Where a test can put a bug in, to see that it is found. */
 export interface Seams {
@@ -94,7 +92,7 @@ export class Life {
     const { format, compression, lingerMs, objectBytesMax, maxWorkers } = this.#options
     this.#around.world.log(`life ${this.number} begins ${JSON.stringify(this.#options)}`)
     const { seams } = this.#around
-    const deliverAgain: Deliver = (segment) => this.#threads.deliver(segment)
+    const deliverAgain: Deliver = (segment, mayRest) => this.#threads.deliver(segment, mayRest)
     const start = async () => {
       const directory = await openDataDirectory(this.#platform, () => ({ release() {} }), DATA)
       const { files, clock } = this.#platform
