@@ -61,30 +61,38 @@ const KNOWN: Readonly<Record<keyof DispatcherOptions<never, never>, true>> = {
 /** Throws where an option can't be what is meant: a `TypeError` or, for numbers, a `RangeError`, which names it. */
 export function checkOptions<Job, Result>(options: DispatcherOptions<Job, Result>): void {
   const { workers, queue, run, waitingMax = WAITING_MAX, timeoutMs, onError } = options
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(KNOWN, name))
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  const [unknown] = given.find(([name]) => !Object.hasOwn(KNOWN, name)) ?? []
   if (unknown !== undefined) {
     throw new TypeError(`a dispatcher has no option ${unknown}; there are ${Object.keys(KNOWN).join(', ')}`)
   }
   if (!(workers === Number.POSITIVE_INFINITY || (Number.isSafeInteger(workers) && workers >= 1))) {
-    throw new RangeError(`workers is a whole number from 1, or Infinity, not ${workers}`)
+    throw new RangeError(`workers is a whole number from 1, or Infinity, not ${shown(workers)}`)
   }
   for (const [name, value] of Object.entries({ queue, waitingMax })) {
     if (!(Number.isSafeInteger(value) && value >= 0)) {
-      throw new RangeError(`${name} is a whole number from 0, not ${value}`)
+      throw new RangeError(`${name} is a whole number from 0, not ${shown(value)}`)
     }
   }
   if (!(typeof run === 'function' || typeof run === 'string' || run instanceof URL)) {
-    throw new TypeError(`run is a function, or the URL of a module that exports one named run, not ${run}`)
+    throw new TypeError(`run is a function, or the URL of a module that exports one named run, not ${shown(run)}`)
   }
   if (onError !== undefined && typeof onError !== 'function') {
-    throw new TypeError(`onError is a function, such as backoff makes, not ${onError}`)
+    throw new TypeError(`onError is a function, such as backoff makes, not ${shown(onError)}`)
   }
   checkTimeout(timeoutMs)
 }
 
+/** A value that isn't what it should be, for people: `'4'` is not 4. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`
+  return typeof value === 'number' || value == null ? String(value) : `a value of type ${typeof value}`
+}
+
 /** A timeout as a timer can keep it. */
 export function checkTimeout(timeoutMs: number | undefined): void {
-  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= DELAY_MS_MAX)) {
-    throw new RangeError(`timeoutMs is above 0 and at most ${DELAY_MS_MAX}, not ${timeoutMs}`)
+  if (timeoutMs === undefined) return
+  if (!(typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= DELAY_MS_MAX)) {
+    throw new RangeError(`timeoutMs is a number above 0 and at most ${DELAY_MS_MAX}, not ${shown(timeoutMs)}`)
   }
 }

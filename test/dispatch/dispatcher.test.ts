@@ -71,16 +71,20 @@ describe('a dispatcher', () => {
     const good = { workers: 1, queue: 1, run }
     const bad: [string, object][] = [
       ['workers is', { workers: 0 }],
-      ['workers is', { workers: '2' }],
+      ["not '2'", { workers: '2' }],
       ['queue is', { queue: Number.POSITIVE_INFINITY }],
       ['queue is', { queue: undefined }],
       ['waitingMax is', { waitingMax: -1 }],
       ['run is', { run: undefined }],
       ['run is', { run: 1 }],
+      ['run is', { run: Symbol('run') }],
+      ['run is', { run: Object.create(null) }],
       ['onError is', { onError: {} }],
       ['no option concurrency', { concurrency: 3 }],
+      ['timeoutMs is', { timeoutMs: '5' }],
     ]
     for (const [message, wrong] of bad) expect(() => new Dispatcher({ ...good, ...wrong })).toThrow(message)
+    expect(() => new Dispatcher({ ...good, ...{ concurrency: undefined } })).not.toThrow()
     expect(() => new Dispatcher({ workers: 1, queue: 1, timeoutMs: 0, run })).toThrow('timeoutMs')
     const dispatcher = new Dispatcher<number>({ workers: 1, queue: 1, run })
     expect(() => dispatcher.submit(1, { timeoutMs: 2 ** 31 })).toThrow('timeoutMs')
