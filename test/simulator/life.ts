@@ -3,7 +3,6 @@
 import type { Deliver } from '../../src/delivery/deliver.ts'
 import type { Destination } from '../../src/destination/destination.ts'
 import { openDataDirectory } from '../../src/journal/data-directory.ts'
-import type { SealedSegment } from '../../src/journal/journal.ts'
 import { HEADER_BYTES, SEAL_BYTES } from '../../src/journal/layout.ts'
 import type { Event } from '../../src/observe/events.ts'
 import { Ledger } from '../../src/observe/ledger.ts'
