@@ -35,7 +35,7 @@ export type Delivered =
     }
   | { kind: 'stopped' }
 
-/** Delivers a segment, with rests while nobody waits for what comes after it if it `mayRest`. */
+/** Delivers a segment; with rests between stretches of its work, where it `mayRest` (see `Pace`). */
 export type Deliver = (segment: SealedSegment, mayRest: boolean) => Promise<Delivered>
 
 /** Delivers the sealed segment at `path`. Rejects only on a fault of this machine's disk or a bug; it may be repeated. */
@@ -166,7 +166,6 @@ class Delivery {
           continue
         }
       }
-
       if (this.#mayRest) await this.#context.pace.rest()
       if (status === 'frame_done') return true
       if (status === 'new_group') {
