@@ -1,5 +1,7 @@
 /** The JobQueue: the highest priority first, then the oldest, with a bound that is a bound. What it refuses is kept nowhere. */
 
+import { checkCapacity } from './checks.ts'
+
 /** What can stand in a queue: it has a priority and the links of its line, so that taking it out again costs nothing. */
 export class Queueable {
   /** Higher comes first. */
@@ -58,9 +60,7 @@ export class JobQueue<Job extends Queueable> {
 
   /** `capacity` is the most jobs it holds, a whole number from 0. */
   constructor(capacity: number) {
-    if (!(Number.isSafeInteger(capacity) && capacity >= 0)) {
-      throw new RangeError(`a job queue's capacity is a whole number from 0, not ${capacity}`)
-    }
+    checkCapacity("a job queue's capacity", capacity)
     this.capacity = capacity
     this.#usual = new Line(0, this)
     this.#lines = [this.#usual]

@@ -1,5 +1,6 @@
 /** What a dispatcher is told when it is made, and what can be said of each job. */
 
+import { checkCapacity, checkSize, shown } from './checks.ts'
 import type { ErrorPolicy } from './error-policy.ts'
 import type { JobGroup } from './job-group.ts'
 import { DELAY_MS_MAX, type Timers } from './timers.ts'
@@ -66,14 +67,9 @@ export function checkOptions<Job, Result>(options: DispatcherOptions<Job, Result
   if (unknown !== undefined) {
     throw new TypeError(`a dispatcher has no option ${unknown}; there are ${Object.keys(KNOWN).join(', ')}`)
   }
-  if (!(workers === Number.POSITIVE_INFINITY || (Number.isSafeInteger(workers) && workers >= 1))) {
-    throw new RangeError(`workers is a whole number from 1, or Infinity, not ${shown(workers)}`)
-  }
-  for (const [name, value] of Object.entries({ queue, waitingMax })) {
-    if (!(Number.isSafeInteger(value) && value >= 0)) {
-      throw new RangeError(`${name} is a whole number from 0, not ${shown(value)}`)
-    }
-  }
+  checkSize('workers', workers)
+  checkCapacity('queue', queue)
+  checkCapacity('waitingMax', waitingMax)
   if (!(typeof run === 'function' || typeof run === 'string' || run instanceof URL)) {
     throw new TypeError(`run is a function, or the URL of a module that exports one named run, not ${shown(run)}`)
   }
@@ -81,12 +77,6 @@ export function checkOptions<Job, Result>(options: DispatcherOptions<Job, Result
     throw new TypeError(`onError is a function, such as backoff makes, not ${shown(onError)}`)
   }
   checkTimeout(timeoutMs)
-}
-
-/** A value that isn't what it should be, for people: `'4'` is not 4. */
-function shown(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`
-  return typeof value === 'number' || value == null ? String(value) : `a value of type ${typeof value}`
 }
 
 /** A timeout as a timer can keep it. */

@@ -1,5 +1,6 @@
 /** The WorkerPool: so many Workers and no more, each idle or busy. Their number can change while they work. */
 
+import { checkSize } from './checks.ts'
 import type { Worker } from './worker.ts'
 
 /** Hands out idle workers. They are made when they are first needed. */
@@ -77,6 +78,6 @@ export class WorkerPool<Job, Result> {
 }
 
 function checkedSize(size: number): number {
-  if (size === Number.POSITIVE_INFINITY || (Number.isSafeInteger(size) && size >= 1)) return size
-  throw new RangeError(`a worker pool's size is a whole number from 1, or Infinity, not ${size}`)
+  checkSize("a worker pool's size", size)
+  return size
 }
