@@ -88,10 +88,9 @@ export class Connection {
   /** Bytes came. */
   data(chunk: Buffer): void {
     this.isActive = true
-    this.#context.post.garbage.add(chunk.length)
-    if (this.#state === 'passed') return this.#passed?.fromClient(chunk)
+    if (this.#state === 'passed') return this.#pipe(chunk)
     if (this.#state === 'body') return this.#addToBody(chunk)
-    this.#early = this.#early.length === 0 ? chunk : Buffer.concat([this.#early, chunk])
+    this.#early = this.#early.length === 0 ? chunk : this.#joined(this.#early, chunk)
     if (this.#state === 'head') return this.#read()
     // Pipelined: it waits for its turn, in the kernel's memory rather than here.
     this.#isPaused = true
@@ -144,7 +143,7 @@ export class Connection {
   #skip(bytes: Buffer): void {
     const skipped = Math.min(this.#skipBytes, bytes.length)
     this.#skipBytes -= skipped
-    this.#early = bytes.subarray(skipped)
+    this.#leave(bytes, skipped)
     if (this.#isLast && this.#skipBytes === 0) this.#close()
   }
 
@@ -160,17 +159,23 @@ export class Connection {
     const { bodyAt, bodyBytes, isLast } = plain
     const bodyEnd = bodyAt + bodyBytes
     if (isLast) this.#isLast = true
-    if (bytes.length > bodyEnd) this.#early = bytes.subarray(bodyEnd)
     const charge = enter(bodyBytes, context)
     if ('code' in charge) {
       this.#skipBytes = Math.max(0, bodyEnd - bytes.length)
+      this.#leave(bytes, bodyEnd)
       return this.#answer(problemAnswer(charge))
     }
     const post = new Post(context, plain, charge, this.#onAnswer)
-    if (bytes.length >= bodyEnd) return this.#complete(post, plain, charge, bytes.subarray(bodyAt, bodyEnd))
+    if (bytes.length >= bodyEnd) {
+      const body = bytes.subarray(bodyAt, bodyEnd)
+      if (bytes.length === bodyEnd) return this.#complete(post, plain, charge, body, bytes)
+      this.#early = bytes.subarray(bodyEnd)
+      return this.#complete(post, plain, charge, body, body)
+    }
     this.#state = 'body'
     const body = Buffer.allocUnsafeSlow(bodyBytes)
     this.#incoming = { post, plain, charge, body, bytes: bytes.copy(body, 0, bodyAt) }
+    context.garbage.free(bytes)
     post.await()
   }
 
@@ -179,20 +184,37 @@ export class Connection {
     const { post, plain, charge, body } = incoming
     const copied = chunk.copy(body, incoming.bytes)
     incoming.bytes += copied
+    this.#leave(chunk, copied)
     if (incoming.bytes < body.length) return
-    if (copied < chunk.length) this.#early = chunk.subarray(copied)
     this.#incoming = undefined
-    this.#context.post.garbage.add(body.length)
-    this.#complete(post, plain, charge, body)
+    this.#complete(post, plain, charge, body, body)
   }
 
-  #complete(post: Post, { encoding }: PlainPost, charge: Charge, body: Buffer): void {
+  #complete(post: Post, { encoding }: PlainPost, charge: Charge, body: Buffer, memory: Buffer): void {
     this.#state = 'answering'
-    if (encoding === null) return post.received(body)
-    decode(body, encoding, this.#context.post, charge).then(
-      (decoded) => post.received(decoded),
+    if (encoding === null) return post.received(body, memory)
+    const { post: context } = this.#context
+    decode(body, encoding, context, charge).then(
+      (decoded) => {
+        if (decoded === body) return post.received(body, memory)
+        context.garbage.free(memory)
+        post.received(decoded)
+      },
       (error) => post.failed(error),
     )
+  }
+
+  /** The first `done` of these bytes were what was awaited; what is behind them waits for its turn. */
+  #leave(bytes: Buffer, done: number): void {
+    if (done < bytes.length) this.#early = bytes.subarray(done)
+    else this.#context.post.garbage.free(bytes)
+  }
+
+  #joined(before: Buffer, more: Buffer): Buffer {
+    const joined = Buffer.concat([before, more])
+    this.#context.post.garbage.free(before)
+    this.#context.post.garbage.free(more)
+    return joined
   }
 
   #answer(answer: Answer): void {
@@ -209,7 +231,9 @@ export class Connection {
   }
 
   #forgetIncoming(): void {
-    this.#incoming?.post.gone()
+    if (this.#incoming === undefined) return
+    this.#incoming.post.gone()
+    this.#context.post.garbage.free(this.#incoming.body)
     this.#incoming = undefined
   }
 
@@ -233,6 +257,11 @@ export class Connection {
   #close(): void {
     this.#state = 'closed'
     this.#socket.end()
+  }
+
+  #pipe(chunk: Buffer): void {
+    this.#context.post.garbage.add(chunk.length)
+    this.#passed?.fromClient(chunk)
   }
 
   #pass(bytes: Buffer): void {

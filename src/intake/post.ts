@@ -76,6 +76,8 @@ export class Post implements Expiring, Waiter, StoredWaiter {
   readonly #head: PostHead
   readonly #charge: Charge
   readonly #answer: (answer: Answer) => void
+  /** What the body lies in. */
+  #memory: Uint8Array | undefined
   #shape: Shape | undefined
   #receipt = ''
   /** Tells those who sent the same again how this one ended. */
@@ -105,11 +107,12 @@ export class Post implements Expiring, Waiter, StoredWaiter {
     this.#answer(problemAnswer({ code: 'body_timeout', detail, headers: CLOSE }))
   }
 
-  /** The body has come, or can't be taken. */
-  received(body: Uint8Array | Refusal): void {
+  /** The body has come, or can't be taken. It is this request's from now on, and so is all of the `memory` that it lies in. */
+  received(body: Uint8Array | Refusal, memory?: Uint8Array): void {
     this.#context.deadlines.stop(this)
+    this.#memory = memory ?? ('code' in body ? undefined : body)
     // It came after its refusal: what was refused is not kept.
-    if (this.#isLate) return this.#context.admission.leave(this.#charge)
+    if (this.#isLate) return this.#leave()
     try {
       this.#keep(body)
     } catch (error) {
@@ -126,8 +129,15 @@ export class Post implements Expiring, Waiter, StoredWaiter {
   /** Something that nobody expected. */
   failed(error: unknown): void {
     this.#context.deadlines.stop(this)
+    // Who knows who still has it.
+    this.#memory = undefined
     this.#context.observe({ kind: 'intake-failure', reason: String((error as Error)?.stack ?? error) })
     this.#refuse({ code: 'internal', detail: 'an unexpected error; the log has it' })
+  }
+
+  /** The journal has the body: nothing else needs it. */
+  copied(): void {
+    this.#free()
   }
 
   /** The record is durable. */
@@ -251,7 +261,18 @@ export class Post implements Expiring, Waiter, StoredWaiter {
   }
 
   #finish(answer: Answer): void {
-    this.#context.admission.leave(this.#charge)
+    this.#leave()
     this.#answer(answer)
+  }
+
+  #leave(): void {
+    this.#free()
+    this.#context.admission.leave(this.#charge)
+  }
+
+  #free(): void {
+    const memory = this.#memory
+    this.#memory = undefined
+    if (memory !== undefined) this.#context.garbage.free(memory)
   }
 }

@@ -48,6 +48,5 @@ async function receive(post: Post, request: Request, context: PostContext, charg
   post.await()
   const isAsItIs = isPlain(request, charge)
   const body = isAsItIs ? new Uint8Array(await request.arrayBuffer()) : await readBody(request, context, charge)
-  if (!('code' in body)) context.garbage.add(body.length)
   post.received(body)
 }

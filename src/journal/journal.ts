@@ -62,8 +62,10 @@ export interface SealedSegment {
 /** Why a record was not kept although it passed intake's own checks. */
 export type AppendRefusal = 'disk_full' | 'journal_failed' | 'stopping'
 
-/** Is told what became of one record. Callbacks, since a promise for each record is 4 % of all CPU; neither may throw. */
+/** Is told what became of one record. Callbacks, since a promise for each record is 4 % of all CPU; none may throw. */
 export interface Waiter {
+  /** The journal has a copy of the record and needs its body no more. Called once, before `kept`, and not if it's refused first. */
+  copied?(): void
   /** The record is on the disk (`fdatasync`), and this is its name. */
   kept(receipt: string): void
   /** It could not be made durable. What of it had reached the disk may still be stored, once at the most. */
@@ -86,7 +88,7 @@ export interface Journal {
   readonly trouble: AppendRefusal | undefined
   /**
    * Keeps a record and tells `waiter` how that went: once, at the latest when the journal is closed, perhaps before the
-   * call returns. Don't change the body until then.
+   * call returns. Don't change the body until then, or until it is `copied`.
    */
   append(record: NewRecord, waiter: Waiter): void
   /** Has what is open sealed within `delayMs`: somebody waits for it to be stored. */

@@ -36,6 +36,8 @@ export class Stage {
 
   /** Copies a record in. False when there is no room; an empty stage takes a record of any length. */
   add(record: NewRecord, waiter: Waiter): boolean {
+    if (record.body.length === 0 && record.payloads > 0)
+      throw new Error('the body of a record is gone before it was copied')
     const needed = this.#end + recordBytes(record)
     if (needed > this.#buffer.length) {
       if (this.records > 0) return false
@@ -47,6 +49,7 @@ export class Stage {
     this.payloads += record.payloads
     if (record.kind === 'made') this.madePayloads += record.payloads
     this.#waiters.push(waiter)
+    waiter.copied?.()
     return true
   }
 

@@ -15,9 +15,14 @@ test('a connection that is silent from one look to the next is closed; one that 
       return { cancel() {} }
     },
   }
-  const garbage = { add: () => heard() }
   let heard = () => {}
-  const context = { clock, garbage, ack: { default: 'disk', allow: ['disk'] } } as unknown as PostContext
+  /** Is asked for whenever there is something to read. */
+  const ack = () => {
+    heard()
+    return { default: 'disk', allow: ['disk'] }
+  }
+  const garbage = { free() {} }
+  const context = Object.defineProperty({ clock, garbage }, 'ack', { get: ack }) as unknown as PostContext
   const port = openPort({ hostname: '127.0.0.1', port: 0, isShared: false }, context, { unix: '\0nobody' })
   const open = async () => {
     const socket = connect(port.port, '127.0.0.1')

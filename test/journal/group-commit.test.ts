@@ -4,10 +4,12 @@ import { describe, expect, test } from 'bun:test'
 import { FRAME_HEADER_BYTES, HEADER_BYTES, SEAL_BYTES } from '../../src/journal/layout.ts'
 import { memoryPlatform, quiet } from '../memory-platform.ts'
 import { LANE, opened } from './opened.ts'
-import { recordsIn } from './segment-files.ts'
+import { recordsIn, valueRecord } from './segment-files.ts'
 
 const FIRST = `${LANE}/0000000000000001`
 const SECOND = `${LANE}/0000000000000002`
+
+const large = (name: string, bytes: number) => `"${name}${'x'.repeat(bytes)}"`
 
 /** What follows opening in the log. */
 const after = (log: readonly string[]) => log.slice(log.lastIndexOf(`sync-directory ${LANE}`) + 1)
@@ -65,13 +67,30 @@ describe('an append', () => {
     }
   })
 
-  test('copies the body before the sync, so that its memory may be used again after the answer', async () => {
+  test('copies the body before the sync, and says so once: its memory may be used again', async () => {
     const it = await opened()
-    const body = Buffer.from('"kept"')
-    it.append('"kept"', { body })
+    const copied: string[] = []
+    for (const text of ['"kept"', large('waits', 600_000), large('waits too', 600_000)]) {
+      const record = valueRecord(text)
+      const free = () => {
+        copied.push(text.slice(0, 8))
+        record.body.fill(0x20)
+      }
+      it.journal.append(record, { copied: free, kept() {}, refused() {} })
+    }
+    // The third doesn't fit the frame.
+    expect(copied).toEqual(['"kept"', '"waitsxx'])
     await quiet()
-    body.fill(0x20)
-    expect((await it.records()).map(({ text }) => text)).toEqual(['"kept"'])
+    expect(copied).toEqual(['"kept"', '"waitsxx', '"waits t'])
+    expect((await it.records()).map(({ text }) => text.slice(0, 8))).toEqual(copied)
+  })
+
+  test('of a body that is gone is a fault, and nothing is acked for it', async () => {
+    const it = await opened()
+    const waiter = { kept: () => it.platform.files.log.push('kept'), refused() {} }
+    expect(() => it.journal.append(valueRecord(''), waiter)).toThrow('gone before it was copied')
+    await quiet()
+    expect(it.platform.files.log).not.toContain('kept')
   })
 })
 
@@ -110,8 +129,6 @@ describe('records that arrive during a sync', () => {
 })
 
 describe('more than a frame holds', () => {
-  const large = (name: string, bytes: number) => `"${name}${'x'.repeat(bytes)}"`
-
   test('goes into the frames after it, in the order of arrival, small records behind large ones too', async () => {
     const it = await opened()
     const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']

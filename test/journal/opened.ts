@@ -60,7 +60,10 @@ export class Opened {
     const answer: Answer = { text }
     this.answers.push(answer)
     const { log } = this.platform.files
-    this.journal.append(valueRecord(text, more), {
+    const record = valueRecord(text, more)
+    this.journal.append(record, {
+      // Its memory is somebody else's from then on.
+      copied: () => record.body.fill(0x20),
       kept(receipt) {
         answer.receipt = receipt
         log.push(`receipt for ${text}`)

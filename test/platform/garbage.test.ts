@@ -37,6 +37,27 @@ test.each([1, 4])('what nobody holds is gone after %i collections', (oneOf) => {
   expect(collect() - before).toBeLessThan(BYTES / 2)
 })
 
+test('what is long and alone in its memory is given back at once, and not counted', () => {
+  let counted = 0
+  const garbage = new Garbage({ bytesMax: 1 }, () => counted++)
+  const bytes = Buffer.allocUnsafeSlow(10_000)
+  const view = new Uint8Array(bytes.buffer, 1, 10)
+  garbage.free(bytes)
+  expect([bytes.length, view.length, counted]).toEqual([0, 0, 0])
+})
+
+test.each([
+  ['short', Buffer.allocUnsafeSlow(100)],
+  ['a part', new Uint8Array(10_000).subarray(1)],
+  ['shared with another thread', new Uint8Array(new SharedArrayBuffer(10_000))],
+])('what is %s stays as it is, and is counted', (_, bytes) => {
+  let counted = 0
+  const { length } = bytes
+  const garbage = new Garbage({ bytesMax: length }, () => counted++)
+  garbage.free(bytes)
+  expect([bytes.length, counted]).toEqual([length, 1])
+})
+
 const BYTES = 64 * (1 << 20)
 
 function make(): ArrayBuffer[] {

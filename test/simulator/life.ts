@@ -129,19 +129,19 @@ export class Life {
     )
   }
 
-  /** A client sends a record. Its memory is used for something else as soon as it has its answer. */
+  /** A client sends a record. Its memory is used for something else as soon as the journal has a copy. */
   append(record: SentRecord): void {
     if (!this.pipeline || this.strand.dead) return
     const { model, world } = this.#around
     const sent = model.send(record)
     const answered = (what: string) => {
       world.log(`life ${this.number} answers ${what}`)
-      record.body.fill(0x21)
       this.#unanswered -= 1
     }
     this.#unanswered += 1
     this.#payloads += record.payloads
     this.pipeline.journal.append(record, {
+      copied: () => record.body.fill(0x21),
       kept: (receipt) => {
         if (this.strand.dead) return
         model.kept(sent, receipt)
