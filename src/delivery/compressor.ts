@@ -21,6 +21,8 @@ const LIKELY_ROOM = 1.1
 export interface Compressed {
   body: Uint8Array<ArrayBuffer>
   sha256: Uint8Array
+  /** Nobody looks at the body any more: its memory is for the next one. */
+  release(): void
 }
 
 /** Takes chunks one at a time. The compression itself runs in the runtime's thread pool. */
@@ -67,16 +69,33 @@ export function createCompressor(compression: Compression): Compressor {
 
 /** The next body is likely as long as the last: one that has to grow is copied into memory that nobody has touched. */
 let likelyBytes = OUTPUT_CHUNK_BYTES
+/** Memory of the last body, for the next: the kernel has to clear what is new, page by page. */
+let spare = new ArrayBuffer(0)
+/** What is longer is given back: one of 64 MiB compressed. */
+const SPARE_BYTES_MAX = 16 << 20
+
+function takeMemory(): Uint8Array<ArrayBuffer> {
+  const memory = spare.byteLength > 0 ? spare : new ArrayBuffer(likelyBytes)
+  spare = new ArrayBuffer(0)
+  return new Uint8Array(memory)
+}
+
+function giveMemory(memory: ArrayBuffer): void {
+  const isKept = spare.byteLength < memory.byteLength && memory.byteLength <= SPARE_BYTES_MAX
+  const left = isKept ? spare : memory
+  if (isKept) spare = memory
+  // A garbage collector would give it back some objects later.
+  left.transfer(0)
+}
 
 /** A body that grows in place, so that its pieces and the whole are never both in memory. */
 class Collected {
-  #body: Uint8Array<ArrayBuffer> = new Uint8Array(likelyBytes)
+  #body: Uint8Array<ArrayBuffer> = takeMemory()
   readonly #hash = createHash('sha256')
   #bytes = 0
 
   add(piece: Uint8Array): void {
     const needed = this.#bytes + piece.length
-    // `transfer` gives the old memory back at once, which a garbage collector does some objects later.
     if (needed > this.#body.length) this.#body = new Uint8Array(this.#body.buffer.transfer(Math.ceil(needed * GROWTH)))
     this.#body.set(piece, this.#bytes)
     this.#hash.update(piece)
@@ -84,9 +103,10 @@ class Collected {
   }
 
   finish(): Compressed {
+    const { buffer } = this.#body
     const body = this.#body.subarray(0, this.#bytes)
     likelyBytes = Math.max(OUTPUT_CHUNK_BYTES, Math.ceil(this.#bytes * LIKELY_ROOM))
     this.#body = new Uint8Array(0)
-    return { body, sha256: this.#hash.digest() }
+    return { body, sha256: this.#hash.digest(), release: () => giveMemory(buffer) }
   }
 }

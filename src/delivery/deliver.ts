@@ -236,7 +236,7 @@ class Delivery {
   /** Gives the turn away as soon as the object is encoded. */
   async #put(header: SegmentHeader, key: string, object: OpenObject): Promise<boolean> {
     const { encoder, partition } = object
-    const { body, sha256 } = await encoder.end()
+    const { body, sha256, release } = await encoder.end()
     const part = this.#parts.get(key) ?? 0
     this.#parts.set(key, part + 1)
     const name = objectName(header, partition, part)
@@ -256,7 +256,9 @@ class Delivery {
     } finally {
       this.#context.bodies.give(body.length)
     }
+    // A put that was given up may still be at it.
     if (!there) return false
+    release()
     const { linesBeyond, sha256: sha256There, ...rest } = there
     const stored = { name, ...rest, sha256: hex(sha256There), lines: encoder.payloads, runs: object.runs() }
     const more = { ...(linesBeyond > 0 && { linesBeyond }), ...(object.hasMade && { hasMade: true as const }) }

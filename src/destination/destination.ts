@@ -62,7 +62,10 @@ export interface ListedObject {
 export interface Destination {
   /** For people: `s3://bucket/prefix`, `/var/lib/millrace/objects`. Never holds a secret. */
   readonly url: string
-  /** Puts one object unless its name is taken. Gives up with `retry` when `signal` aborts. */
+  /**
+   * Puts one object unless its name is taken. Gives up with `retry` when `signal` aborts. Once it is `stored` the body's
+   * memory is used again: what still goes on then, of an attempt that was given up, must have a copy.
+   */
   put(object: OutgoingObject, signal: AbortSignal): Promise<PutOutcome>
   /**
    * Hands an object's bytes to `take`, as they are stored, piece by piece; the next piece waits for it. One try: when it

@@ -115,7 +115,7 @@ export class FileJournal implements Journal {
     if (this.trouble) return waiter.refused(this.trouble)
     this.payloads += record.payloads
     this.bytes += recordBytes(record)
-    if (this.#overflow.length > 0 || !this.#filling.add(record, waiter)) this.#overflow.push({ record, waiter })
+    if (this.#overflow.length > 0 || !this.#fill(record, waiter)) this.#overflow.push({ record, waiter })
     this.#run()
   }
 
@@ -285,9 +285,16 @@ export class FileJournal implements Journal {
   #fillFromOverflow(): void {
     let moved = 0
     for (const { record, waiter } of this.#overflow) {
-      if (!this.#filling.add(record, waiter)) break
+      if (!this.#fill(record, waiter)) break
       moved += 1
     }
     this.#overflow.splice(0, moved)
+  }
+
+  /** Copies a record into the next frame; false when that has no room. */
+  #fill(record: NewRecord, waiter: Waiter): boolean {
+    // An ack of it would be a lie. Whoever gives memory back before it is `copied` has a bug.
+    if (!record.body.length && record.payloads) throw new Error('the body of a record is gone before it was copied')
+    return this.#filling.add(record, waiter)
   }
 }

@@ -106,6 +106,44 @@ test('a gzip object is one member, however much is written', async () => {
   expect(gzipMemberBytes(Buffer.concat([zlib.gzipSync('first'), body.subarray(0, 100)]))).toBeLessThan(100)
 })
 
+test('a body stays as it is until it is released; then the next one has its memory, whatever their lengths', async () => {
+  const made = async (seed: number, chunks: number) => {
+    const compressor = createCompressor('none')
+    const expected = chunksOf(seed).slice(0, chunks)
+    for (const chunk of expected) await compressor.write(chunk)
+    const compressed = await compressor.end()
+    return { ...compressed, isWhole: () => Buffer.concat(expected).equals(compressed.body) }
+  }
+  const first = await made(6, 30)
+  const { buffer } = first.body
+  const [beside, shorter] = [await made(7, 30), await made(8, 10)]
+  expect([first, beside, shorter].map(({ isWhole }) => isWhole())).toEqual([true, true, true])
+  first.release()
+  const next = await made(9, 10)
+  expect(next.body.buffer).toBe(buffer)
+  expect([beside, shorter, next].map(({ isWhole }) => isWhole())).toEqual([true, true, true])
+  next.release()
+  const longer = createCompressor('none')
+  const chunk = Buffer.alloc(buffer.byteLength + 1, 'x')
+  await longer.write(chunk)
+  expect(chunk.equals((await longer.end()).body)).toBe(true)
+})
+
+test('of several that are released one is kept, and none that is very long', async () => {
+  const bodyOf = async (bytes: number) => {
+    const compressor = createCompressor('none')
+    await compressor.write(Buffer.alloc(bytes))
+    return await compressor.end()
+  }
+  // What earlier ones have left.
+  await bodyOf(0)
+  const [small, large, huge] = [await bodyOf(1e6), await bodyOf(2e6), await bodyOf(17 << 20)]
+  for (const { release } of [small, large, huge]) release()
+  const next = await bodyOf(10)
+  expect([small, large, huge].map(({ body }) => body.length > 0)).toEqual([false, true, false])
+  expect(next.body.buffer).toBe(large.body.buffer)
+})
+
 test('the same chunks make the same bytes', async () => {
   for (const kind of KINDS) {
     const bodies: Uint8Array[] = []

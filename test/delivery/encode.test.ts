@@ -157,7 +157,7 @@ test('a chunk is not written to again while the compressor works on it', async (
       expect(Buffer.from(chunk).equals(before)).toBe(true)
       pieces.push(before.toString())
     },
-    end: async () => ({ body: new Uint8Array(0), sha256: new Uint8Array(0) }),
+    end: async () => ({ body: new Uint8Array(0), sha256: new Uint8Array(0), release() {} }),
   }
   const encoder = new ObjectEncoder(slow, new ChunkPool(CHUNK_BYTES, 8))
   const piece = Buffer.alloc(60_000)

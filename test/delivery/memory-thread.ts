@@ -52,7 +52,9 @@ export class Store {
     const outcome = await this.answer(object, this.puts.length)
     this.underWay -= 1
     this.bytes -= object.body.length
-    if (outcome.kind === 'stored' && !this.objects.has(object.name)) this.objects.set(object.name, object)
+    if (outcome.kind === 'stored' && !this.objects.has(object.name)) {
+      this.objects.set(object.name, { ...object, body: object.body.slice() })
+    }
     return outcome
   }
 

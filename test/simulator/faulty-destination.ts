@@ -53,7 +53,8 @@ export class FaultyDestination implements ObjectStore {
         // A put that has left goes on by itself; only its answer needs somebody to hear it.
         if (strand.dead) return new Promise(() => {})
         return new Promise((resolve) => {
-          this.#take(strand, object, resolve)
+          // Whoever sends something has a copy: its memory may be another object's by the time that it arrives.
+          this.#take(strand, { ...object, body: object.body.slice() }, resolve)
           onPut()
         })
       },
