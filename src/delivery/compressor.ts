@@ -11,6 +11,11 @@ const LEVEL = 1
  * telemetry: 12 to 20 % less CPU, and 4 to 6 % smaller.
  */
 const ZSTD_HASH_LOG = 12
+/**
+ * Looks for repetitions in 128 KiB, where the level has 512: what is kept of the input for it stays in the cache, too. On
+ * lines of telemetry, logs, analytics and metrics 8 to 11 % less CPU, and objects from 3 % smaller to 2 % larger.
+ */
+const ZSTD_WINDOW_LOG = 17
 const OUTPUT_CHUNK_BYTES = 256 * 1024
 /** How much room a body gets when it has outgrown what it had. */
 const GROWTH = 1.5
@@ -33,8 +38,11 @@ export interface Compressor {
   end(): Promise<Compressed>
 }
 
-/** A compressor for one object. One frame per object, because some readers stop after the first. */
-export function createCompressor(compression: Compression): Compressor {
+/**
+ * A compressor for one object. One frame per object, because some readers stop after the first. A zstd frame `isChecked` by
+ * a checksum in it takes 10 % more CPU: for what goes where nobody compares it with its SHA-256.
+ */
+export function createCompressor(compression: Compression, isChecked = false): Compressor {
   const collected = new Collected()
   if (compression === 'none') {
     return {
@@ -50,7 +58,8 @@ export function createCompressor(compression: Compression): Compressor {
           params: {
             [zlib.constants.ZSTD_c_compressionLevel]: LEVEL,
             [zlib.constants.ZSTD_c_hashLog]: ZSTD_HASH_LOG,
-            [zlib.constants.ZSTD_c_checksumFlag]: 1,
+            [zlib.constants.ZSTD_c_windowLog]: ZSTD_WINDOW_LOG,
+            [zlib.constants.ZSTD_c_checksumFlag]: isChecked ? 1 : 0,
           },
         })
   const failed = new Promise<never>((_, reject) => stream.once('error', reject))
