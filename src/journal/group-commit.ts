@@ -16,17 +16,11 @@ import { SealTimer } from './seal-timer.ts'
 import { Sealing } from './sealing.ts'
 import { removeSegment, type Segment } from './segment.ts'
 import { SegmentMaker } from './segment-maker.ts'
-import { Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
+import { Staging } from './staging.ts'
 
-/** A frame's usual longest body; what arrives beyond it while a sync runs waits for the frame after. */
-const FRAME_BYTES = 1 << 20
 /** The pause before a journal that could not write tries again. */
 const TROUBLE_PAUSE_MS = 1000
-
-interface Waiting {
-  record: NewRecord
-  waiter: Waiter
-}
 
 /** The journal over segment files. `openJournal` makes one. */
 export class FileJournal implements Journal {
@@ -43,11 +37,7 @@ export class FileJournal implements Journal {
   #segment: Segment | undefined
   /** About what the open segment's lines come to. */
   #segmentLineBytes = 0
-  /** Collects records; `#writing` is on its way to the disk. They change places at each commit. */
-  #filling = new Stage(FRAME_BYTES)
-  #writing = new Stage(FRAME_BYTES)
-  /** Records that did not fit the stage being filled, oldest first. Bounded by intake's bytes in flight. */
-  #overflow: Waiting[] = []
+  readonly #staging = new Staging()
   #running: Promise<void> | undefined
   #closing = false
   #sealWanted = false
@@ -115,7 +105,7 @@ export class FileJournal implements Journal {
     if (this.trouble) return waiter.refused(this.trouble)
     this.payloads += record.payloads
     this.bytes += recordBytes(record)
-    if (this.#overflow.length > 0 || !this.#fill(record, waiter)) this.#overflow.push({ record, waiter })
+    this.#staging.add(record, waiter)
     this.#run()
   }
 
@@ -154,7 +144,7 @@ export class FileJournal implements Journal {
 
   async #commitAll(): Promise<void> {
     try {
-      while (this.#filling.records > 0 || this.#overflow.length > 0 || this.#sealWanted || this.#reopenWanted) {
+      while (!this.#staging.isEmpty || this.#sealWanted || this.#reopenWanted) {
         if (this.#reopenWanted) await this.#reopen()
         else if (this.trouble) this.#refuseAll(this.trouble)
         else await this.#commitNext()
@@ -166,10 +156,7 @@ export class FileJournal implements Journal {
   }
 
   async #commitNext(): Promise<void> {
-    this.#fillFromOverflow()
-    const stage = this.#filling
-    this.#filling = this.#writing
-    this.#writing = stage
+    const stage = this.#staging.next()
     try {
       await this.#rotate(stage)
     } catch (error) {
@@ -264,11 +251,7 @@ export class FileJournal implements Journal {
   }
 
   #refuseAll(code: AppendRefusal): void {
-    this.#refuse(this.#filling, code)
-    for (const { record, waiter } of this.#overflow.splice(0)) {
-      this.#forget(record.payloads, recordBytes(record))
-      waiter.refused(code)
-    }
+    this.#staging.refuse(code, (payloads, bytes) => this.#forget(payloads, bytes))
     this.#sealWanted = false
   }
 
@@ -280,21 +263,5 @@ export class FileJournal implements Journal {
   #forget(payloads: number, bytes: number): void {
     this.payloads -= payloads
     this.bytes -= bytes
-  }
-
-  #fillFromOverflow(): void {
-    let moved = 0
-    for (const { record, waiter } of this.#overflow) {
-      if (!this.#fill(record, waiter)) break
-      moved += 1
-    }
-    this.#overflow.splice(0, moved)
-  }
-
-  /** Copies a record into the next frame; false when that has no room. */
-  #fill(record: NewRecord, waiter: Waiter): boolean {
-    // An ack of it would be a lie. Whoever gives memory back before it is `copied` has a bug.
-    if (!record.body.length && record.payloads) throw new Error('the body of a record is gone before it was copied')
-    return this.#filling.add(record, waiter)
   }
 }
