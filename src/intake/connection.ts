@@ -3,6 +3,7 @@
  * anything else it is passed on, for good, to the runtime's HTTP server.
  */
 
+import type { Sender } from '../journal/journal.ts'
 import type { Answer } from './answer.ts'
 import { type Charge, decode, enter } from './body.ts'
 import { PassThrough, type PipeEvents } from './pass-through.ts'
@@ -55,7 +56,8 @@ interface Incoming {
 const NOTHING = Buffer.alloc(0)
 
 /** What came is read in order; at most one request is under way, and what is behind it stays in the socket. */
-export class Connection {
+export class Connection implements Sender {
+  round = 0
   /** Something came since this was last set to false. */
   isActive = true
   readonly #socket: ConnectionSocket
@@ -165,7 +167,7 @@ export class Connection {
       this.#leave(bytes, bodyEnd)
       return this.#answer(problemAnswer(charge))
     }
-    const post = new Post(context, plain, charge, this.#onAnswer)
+    const post = new Post(context, plain, charge, this.#onAnswer, this)
     if (bytes.length >= bodyEnd) {
       const body = bytes.subarray(bodyAt, bodyEnd)
       if (bytes.length === bodyEnd) return this.#complete(post, plain, charge, body, bytes)

@@ -1,6 +1,6 @@
 /** One POST, from its body to its answer: checked, kept, acknowledged. Whoever has the connection hears the answer. */
 
-import type { AppendRefusal, Journal, Waiter } from '../journal/journal.ts'
+import type { AppendRefusal, Journal, Sender, Waiter } from '../journal/journal.ts'
 import { parseReceipt, type ReceiptParts } from '../journal/name.ts'
 import type { Observer } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -76,6 +76,7 @@ export class Post implements Expiring, Waiter, StoredWaiter {
   readonly #head: PostHead
   readonly #charge: Charge
   readonly #answer: (answer: Answer) => void
+  readonly sender: Sender | undefined
   /** What the body lies in. */
   #memory: Uint8Array | undefined
   #shape: Shape | undefined
@@ -88,11 +89,12 @@ export class Post implements Expiring, Waiter, StoredWaiter {
   #isAcked = false
 
   /** `charge` is what was set aside for the body; `answer` is called once, whatever happens. */
-  constructor(context: PostContext, head: PostHead, charge: Charge, answer: (answer: Answer) => void) {
+  constructor(context: PostContext, head: PostHead, charge: Charge, answer: (answer: Answer) => void, sender?: Sender) {
     this.#context = context
     this.#head = head
     this.#charge = charge
     this.#answer = answer
+    this.sender = sender
   }
 
   /** The body is still to come: its time begins. */

@@ -3,7 +3,7 @@
  * bounded: beyond that it is not read from, and its sender waits.
  */
 
-import type { AppendRefusal, Waiter } from '../journal/journal.ts'
+import type { AppendRefusal, Sender, Waiter } from '../journal/journal.ts'
 import type { LineFacts } from '../json/quick-check.ts'
 import type { Expiring } from './deadlines.ts'
 import type { Refusal } from './problem.ts'
@@ -24,8 +24,10 @@ export const SKIPPED_BYTES_MAX = 64 << 20
 const counted: LineFacts = { feeds: 0 }
 
 /** A connection, from its first byte to its last answer. */
-export class TcpConnection implements Waiter, Expiring, Guest {
+export class TcpConnection implements Waiter, Sender, Expiring, Guest {
   startedMs = 0
+  round = 0
+  readonly sender = this
   readonly #wire: Wire
   readonly #outlet: Outlet
   readonly #context: ConnectionContext

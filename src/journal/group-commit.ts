@@ -7,6 +7,7 @@ import type { Observer } from '../observe/events.ts'
 import type { Amount } from '../observe/ledger-entry.ts'
 import type { Timer } from '../platform/clock.ts'
 import type { Platform } from '../platform/platform.ts'
+import { Gathering } from './gathering.ts'
 import { Holdings } from './holdings.ts'
 import type { AppendRefusal, Journal, NewRecord, RememberedNote, SealedSegment, Waiter } from './journal.ts'
 import type { JournalOptions } from './journal-options.ts'
@@ -38,6 +39,7 @@ export class FileJournal implements Journal {
   /** About what the open segment's lines come to. */
   #segmentLineBytes = 0
   readonly #staging = new Staging()
+  readonly #gathering: Gathering
   #running: Promise<void> | undefined
   #closing = false
   #sealWanted = false
@@ -58,6 +60,7 @@ export class FileJournal implements Journal {
     this.#options = options
     this.#observe = observe
     this.#onSealed = onSealed
+    this.#gathering = new Gathering(platform.clock)
     this.#maker = new SegmentMaker(platform, options, lastNumber)
     this.#noteKeeper = new NoteKeeper(platform.files, platform.clock, options.directory, options.noteWindowMs)
     this.#sealing = new Sealing(platform.clock, this.#noteKeeper, observe, (segment, sealed) => {
@@ -106,6 +109,7 @@ export class FileJournal implements Journal {
     this.payloads += record.payloads
     this.bytes += recordBytes(record)
     this.#staging.add(record, waiter)
+    this.#gathering.arrived(waiter.sender)
     this.#run()
   }
 
@@ -125,6 +129,7 @@ export class FileJournal implements Journal {
 
   async close(): Promise<void> {
     this.#closing = true
+    this.#gathering.end()
     this.#retry?.cancel()
     while (this.#running) await this.#running
     this.#sealTimer.stop()
@@ -140,6 +145,12 @@ export class FileJournal implements Journal {
   /** Starts the commit loop unless it runs. It begins a turn later, so that what arrives together is written together. */
   #run(): void {
     this.#running ??= Promise.resolve().then(() => this.#commitAll())
+    if (this.#gathering.isPaused && (this.#isUrgent || this.#gathering.isEnough(this.#staging))) this.#gathering.end()
+  }
+
+  /** Nothing is waited for, whoever may be about to send. */
+  get #isUrgent(): boolean {
+    return this.#closing || this.#sealWanted || this.#reopenWanted || this.#staging.isFull
   }
 
   async #commitAll(): Promise<void> {
@@ -147,7 +158,7 @@ export class FileJournal implements Journal {
       while (!this.#staging.isEmpty || this.#sealWanted || this.#reopenWanted) {
         if (this.#reopenWanted) await this.#reopen()
         else if (this.trouble) this.#refuseAll(this.trouble)
-        else await this.#commitNext()
+        else await (this.#pause() ?? this.#commitNext())
       }
     } finally {
       // In the same turn as the last look at what waits: whatever is appended after that starts the loop again.
@@ -155,7 +166,12 @@ export class FileJournal implements Journal {
     }
   }
 
+  #pause(): Promise<void> | undefined {
+    return this.#isUrgent ? undefined : this.#gathering.pause(this.#staging)
+  }
+
   async #commitNext(): Promise<void> {
+    this.#gathering.begun()
     const stage = this.#staging.next()
     try {
       await this.#rotate(stage)

@@ -62,8 +62,16 @@ export interface SealedSegment {
 /** Why a record was not kept although it passed intake's own checks. */
 export type AppendRefusal = 'disk_full' | 'journal_failed' | 'stopping'
 
+/** Somebody who sends one record after another: a connection. */
+export interface Sender {
+  /** The journal's to set; 0 at first. */
+  round: number
+}
+
 /** Is told what became of one record. Callbacks, since a promise for each record is 4 % of all CPU; none may throw. */
 export interface Waiter {
+  /** Where others can be expected from the same one, so that waiting a moment for them may be worth it. */
+  readonly sender?: Sender | undefined
   /** The journal has a copy of the record and needs its body no more. Called once, before `kept`, and not if it's refused first. */
   copied?(): void
   /** The record is on the disk (`fdatasync`), and this is its name. */

@@ -1,6 +1,6 @@
 /** A journal over a machine in memory, with everything that it told and everyone who waits for it written down. */
 
-import type { Journal, NewRecord, SealedSegment } from '../../src/journal/journal.ts'
+import type { Journal, NewRecord, SealedSegment, Sender } from '../../src/journal/journal.ts'
 import { HEADER_BYTES, SEAL_BYTES } from '../../src/journal/layout.ts'
 import { openJournal } from '../../src/journal/open-journal.ts'
 import type { Event } from '../../src/observe/events.ts'
@@ -56,12 +56,13 @@ export class Opened {
   }
 
   /** Appends one value; its answer is filled in when it comes, and noted among the file operations. */
-  append(text: string, more: Partial<NewRecord> = {}): Answer {
+  append(text: string, more: Partial<NewRecord> = {}, sender?: Sender): Answer {
     const answer: Answer = { text }
     this.answers.push(answer)
     const { log } = this.platform.files
     const record = valueRecord(text, more)
     this.journal.append(record, {
+      sender,
       // Its memory is somebody else's from then on.
       copied: () => record.body.fill(0x20),
       kept(receipt) {

@@ -25,6 +25,8 @@ export const LEDGER = 'data/ledger'
 const LEDGER_DAYS = 30
 /** What a stop may take beyond its grace, on a slow disk. */
 const STOP_MS_MAX = 60_000
+/** How many clients there are that send more than once. */
+const SENDERS = 5
 
 /** Where a test can put a bug in, to see that it is found. */
 export interface Seams {
@@ -64,6 +66,7 @@ export class Life {
   readonly #platform: Platform
   readonly #threads: DeliveryThreads
   /** Payloads that the journal must count: those it found, took, and hasn't given away. */
+  readonly #senders = Array.from({ length: SENDERS }, () => ({ round: 0 }))
   #payloads = 0
   #unanswered = 0
   #ledger: Ledger | undefined
@@ -140,7 +143,10 @@ export class Life {
     }
     this.#unanswered += 1
     this.#payloads += record.payloads
+    // Some are waited for, and some come from nobody in particular.
+    const sender = this.#senders[model.sent.length % (SENDERS + 1)]
     this.pipeline.journal.append(record, {
+      sender,
       copied: () => record.body.fill(0x21),
       kept: (receipt) => {
         if (this.strand.dead) return
