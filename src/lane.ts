@@ -62,7 +62,7 @@ export interface ListenPlace {
 }
 
 /** Bytes of finished objects held in memory while they are put, all threads of all lanes together. */
-const BODY_BYTES_MAX = 32 * 1024 * 1024
+const BODY_BYTES_MAX = 20 * 1024 * 1024
 /** With an object per payload, how many may be put at once for each of `--max-workers`: they are small, and most of a put is waiting. */
 const PUTS_PER_WORKER = 8
 /**
