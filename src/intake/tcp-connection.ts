@@ -53,7 +53,7 @@ export class TcpConnection implements Waiter, Sender, Expiring, Guest {
     this.#wire = wire
     this.#outlet = new Outlet(wire, context.clock)
     this.#context = context
-    this.#lines = new LineBuffer(context.options.lineBytesMax)
+    this.#lines = new LineBuffer(context.options.lineBytesMax, (bytes) => context.garbage.free(bytes))
     context.room.guests.add(this)
     context.idle.start(this)
     this.steer()
@@ -69,7 +69,6 @@ export class TcpConnection implements Waiter, Sender, Expiring, Guest {
 
   /** Bytes have come. */
   received(chunk: Uint8Array): void {
-    this.#context.garbage.add(chunk.length)
     // What comes after the last answer is thrown away. What comes while it is not read from was on its way.
     if (this.#state === 'over' || this.#state === 'gone') return
     this.#lines.add(chunk)

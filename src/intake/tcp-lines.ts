@@ -16,8 +16,11 @@ const SMALL_BYTES = 4096
 /** Gathers chunks. A line longer than `lineBytesMax` is thrown away as it comes: its beginning stands for it. */
 export class LineBuffer {
   readonly #lineBytesMax: number
+  readonly #free: (bytes: Uint8Array) => void
   /** Whole lines, in one piece; those before `#readyAt` are settled. */
   #ready: Uint8Array = EMPTY
+  /** What they lie in. */
+  #memory: Uint8Array = EMPTY
   #readyAt = 0
   /** What came after them. */
   #chunks: Uint8Array[] = []
@@ -28,8 +31,10 @@ export class LineBuffer {
   /** How many bytes of the line that is being skipped have been thrown away. */
   skippedBytes = 0
 
-  constructor(lineBytesMax: number) {
+  /** `free` is told what nobody needs any more, in the memory that it came in or was put together in. */
+  constructor(lineBytesMax: number, free: (bytes: Uint8Array) => void) {
     this.#lineBytesMax = lineBytesMax
+    this.#free = free
   }
 
   /** How much memory it holds. */
@@ -46,7 +51,7 @@ export class LineBuffer {
     return this.#chunkBytes > this.#wholeBytes
   }
 
-  /** Takes what has arrived; the chunk must not change afterwards. */
+  /** Takes what has arrived: it belongs to this buffer from now on. */
   add(chunk: Uint8Array): void {
     if (this.#isSkipping) {
       const feed = chunk.indexOf(FEED)
@@ -115,13 +120,14 @@ export class LineBuffer {
   settle({ bytes }: Piece): void {
     this.#readyAt += bytes.length
     if (this.#readyAt < this.#ready.length) return
-    this.#ready = EMPTY
+    this.#free(this.#memory)
+    this.#ready = this.#memory = EMPTY
     this.#readyAt = 0
   }
 
   /** Forgets everything. */
   clear(): void {
-    this.#ready = EMPTY
+    this.#ready = this.#memory = EMPTY
     this.#readyAt = 0
     this.#chunks = []
     this.#chunkBytes = 0
@@ -134,7 +140,7 @@ export class LineBuffer {
     this.#chunkBytes += chunk.length
     const last = this.#chunks.at(-1)
     if (last && last.length + chunk.length <= SMALL_BYTES) {
-      this.#chunks[this.#chunks.length - 1] = Buffer.concat([last, chunk])
+      this.#chunks[this.#chunks.length - 1] = this.#joined([last, chunk])
     } else {
       this.#chunks.push(chunk)
     }
@@ -144,13 +150,20 @@ export class LineBuffer {
   #gather(): boolean {
     if (this.#wholeBytes === 0) return false
     const [first = EMPTY] = this.#chunks
-    const all = this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks, this.#chunkBytes)
+    const all = this.#chunks.length === 1 ? first : this.#joined(this.#chunks)
+    this.#memory = all
     this.#ready = all.subarray(0, this.#wholeBytes)
     this.#readyAt = 0
     this.#chunks = this.isInLine ? [Buffer.from(all.subarray(this.#wholeBytes))] : []
     this.#chunkBytes -= this.#wholeBytes
     this.#wholeBytes = 0
     return true
+  }
+
+  #joined(chunks: readonly Uint8Array[]): Uint8Array {
+    const joined = Buffer.concat(chunks)
+    for (const chunk of chunks) this.#free(chunk)
+    return joined
   }
 }
 

@@ -6,6 +6,8 @@ import { seeded } from '../seeded.ts'
 
 const LINE_BYTES_MAX = 20
 const ALL = Number.POSITIVE_INFINITY
+/** What is freed is soon somebody else's. */
+const used = (bytes: Uint8Array) => void bytes.fill(0x21)
 
 /** Every piece that is there, settled one after the other: text, or what stands for a line too long. */
 function taken(lines: LineBuffer, linesMax = ALL, bytesMax = ALL): string[] {
@@ -39,7 +41,7 @@ const LINES = [
 test('a stream cut at every byte, and byte by byte, gives the same lines', () => {
   const bytes = Buffer.from(STREAM)
   for (let cut = 0; cut <= bytes.length; cut++) {
-    const lines = new LineBuffer(LINE_BYTES_MAX)
+    const lines = new LineBuffer(LINE_BYTES_MAX, used)
     const texts: string[] = []
     for (const chunk of [bytes.subarray(0, cut), bytes.subarray(cut)]) {
       lines.add(Buffer.from(chunk))
@@ -48,7 +50,7 @@ test('a stream cut at every byte, and byte by byte, gives the same lines', () =>
     expect(texts).toEqual(LINES)
     expect([lines.bytes, lines.isInLine, lines.hasLine]).toEqual([0, false, false])
   }
-  const lines = new LineBuffer(LINE_BYTES_MAX)
+  const lines = new LineBuffer(LINE_BYTES_MAX, used)
   const texts: string[] = []
   for (const byte of bytes) {
     lines.add(Uint8Array.of(byte))
@@ -63,7 +65,7 @@ test('chunks of any length, pieces of any length: nothing is lost, doubled or mo
   for (let round = 0; round < 200; round++) {
     const sent = Array.from({ length: 1 + random.below(60) }, (_, i) => `${i}:${'.'.repeat(random.below(9000))}`)
     const bytes = Buffer.from(`${sent.join('\n')}\n`)
-    const lines = new LineBuffer(10_000)
+    const lines = new LineBuffer(10_000, used)
     let got = ''
     for (let at = 0; at < bytes.length; ) {
       const length = random.pick([1, 10, 3000, 20_000, 100_000])
@@ -79,7 +81,7 @@ test('chunks of any length, pieces of any length: nothing is lost, doubled or mo
 })
 
 test('a piece has as many lines and bytes as may be, but one line at least, and stays until it is settled', () => {
-  const lines = new LineBuffer(LINE_BYTES_MAX)
+  const lines = new LineBuffer(LINE_BYTES_MAX, used)
   lines.add(Buffer.from('12345\n12\n34\n5'))
   expect(textOf(lines.peek(ALL, 3) as Piece)).toBe('12345\n')
   expect(textOf(lines.peek(2, ALL) as Piece)).toBe('12345\n12\n')
@@ -91,7 +93,7 @@ test('a piece has as many lines and bytes as may be, but one line at least, and 
 })
 
 test('a line that is too long is thrown away as it comes', () => {
-  const lines = new LineBuffer(LINE_BYTES_MAX)
+  const lines = new LineBuffer(LINE_BYTES_MAX, used)
   lines.add(Buffer.from('1\n'))
   for (let i = 0; i < 100; i++) {
     lines.add(Buffer.alloc(1000, 'x'))
@@ -111,21 +113,42 @@ test('the end: a last line without its line feed is one, a number without it is 
     ['{"a":', ['1\n{"a":\n']],
     ['true\r', ['1\ntrue\r\n']],
   ] as const) {
-    const lines = new LineBuffer(LINE_BYTES_MAX)
+    const lines = new LineBuffer(LINE_BYTES_MAX, used)
     lines.add(Buffer.from(`1\n${last}`))
     expect(lines.end()).toBe(true)
     expect(taken(lines)).toEqual([...expected])
   }
   for (const number of ['1', '-1.5e3', ' \t12 ']) {
     for (const before of ['', '"a"\n']) {
-      const lines = new LineBuffer(LINE_BYTES_MAX)
+      const lines = new LineBuffer(LINE_BYTES_MAX, used)
       for (const byte of Buffer.from(before + number)) lines.add(Uint8Array.of(byte))
       expect(lines.end()).toBe(false)
       expect(taken(lines)).toEqual(before === '' ? [] : [before])
     }
   }
-  const long = new LineBuffer(LINE_BYTES_MAX)
+  const long = new LineBuffer(LINE_BYTES_MAX, used)
   long.add(Buffer.alloc(100, '1'))
   expect(long.end()).toBe(true)
   expect(taken(long)).toEqual(['<too long>'])
+})
+
+test('memory is freed once its lines are settled, all of it, and nothing else', () => {
+  const freed: Uint8Array[] = []
+  const lines = new LineBuffer(10_000, (bytes) => freed.push(bytes))
+  const chunks = ['1\n2\n', `3\n"${'x'.repeat(5000)}`, `${'y'.repeat(5000)}"\n4`].map((text) => Buffer.from(text))
+  const [first, second, third] = chunks as [Buffer, Buffer, Buffer]
+  lines.add(first)
+  const one = lines.peek(1, ALL) as Piece
+  lines.settle(one)
+  expect(freed).toEqual([])
+  lines.settle(lines.peek(1, ALL) as Piece)
+  expect(freed).toEqual([first])
+  lines.add(second)
+  lines.settle(lines.peek(1, ALL) as Piece)
+  expect(freed).toEqual([first, second])
+  lines.add(third)
+  expect(taken(lines)).toEqual(['<too long>'])
+  // The line's beginning was copied, and what it was put together in is done with, too.
+  expect(freed.slice(2, 4).map(({ length }) => length)).toEqual([5001, third.length])
+  expect(freed).toHaveLength(5)
 })
