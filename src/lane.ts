@@ -67,7 +67,7 @@ const BODY_BYTES_MAX = 20 * 1024 * 1024
 const PUTS_PER_WORKER = 8
 /**
  * Of request bodies that aren't freed one by one. Measured at one payload a POST: 8 MiB take as much CPU, and over 4,000
- * connections 160 to 177 MB where these take 136 to 144.
+ * connections 160 to 177 MB, where these take 136 to 144.
  */
 const GARBAGE = { bytesMax: 3 * 1024 * 1024, oneOf: 2 }
 /** How many keys of made lines are remembered, 40 MB of memory: an edge's lane sends one every 5 s, or for every 8 MiB. */

@@ -83,6 +83,9 @@ let spare = new ArrayBuffer(0)
 /** What is longer is given back: one of 64 MiB compressed. */
 const SPARE_BYTES_MAX = 16 << 20
 
+/** What takes less than such a part of its memory gets some of its own: it may wait for long, and counts for its length. */
+const SHORT = 4
+
 function takeMemory(): Uint8Array<ArrayBuffer> {
   const memory = spare.byteLength > 0 ? spare : new ArrayBuffer(likelyBytes)
   spare = new ArrayBuffer(0)
@@ -113,9 +116,11 @@ class Collected {
 
   finish(): Compressed {
     const { buffer } = this.#body
-    const body = this.#body.subarray(0, this.#bytes)
+    const isShort = this.#bytes < buffer.byteLength / SHORT
+    const body = isShort ? this.#body.slice(0, this.#bytes) : this.#body.subarray(0, this.#bytes)
+    if (isShort) giveMemory(buffer)
     likelyBytes = Math.max(OUTPUT_CHUNK_BYTES, Math.ceil(this.#bytes * LIKELY_ROOM))
     this.#body = new Uint8Array(0)
-    return { body, sha256: this.#hash.digest(), release: () => giveMemory(buffer) }
+    return { body, sha256: this.#hash.digest(), release: isShort ? () => {} : () => giveMemory(buffer) }
   }
 }

@@ -36,8 +36,8 @@ const context: DeliveryContext = {
   destinationKey: placeKey(start.place),
   turn,
   pace: new Pace(systemPlatform.clock, turn),
-  // S3 compares what it gets with its SHA-256, and so does `verify --deep`; another Millrace only opens it.
-  compress: (compression) => createCompressor(compression, start.place.kind === 'forward'),
+  // S3 compares what it gets with its SHA-256, and keeps that; a directory and another Millrace don't.
+  compress: (compression) => createCompressor(compression, start.place.kind !== 's3'),
   decompress: createDecompressor,
   lines: new Lines(),
   // Two for each object being encoded; more than one at a time only around a full hour or with many sources.

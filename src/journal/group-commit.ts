@@ -1,6 +1,6 @@
 /**
- * The journal itself: group commit into segment files. What arrives while one `fdatasync` runs is written as the next
- * frame and synced once for all of it. Frames go to one file, one after the other, so only the last can ever be torn.
+ * The journal itself: group commit into segment files. What arrives while one `fdatasync` runs, or a moment longer
+ * (`gathering.ts`), is written as the next frame and synced once for all of it. Frames go to one file, one after the other, so only the last can ever be torn.
  */
 
 import type { Observer } from '../observe/events.ts'
@@ -171,7 +171,7 @@ export class FileJournal implements Journal {
   }
 
   async #commitNext(): Promise<void> {
-    this.#gathering.begun()
+    this.#gathering.begun(this.#staging)
     const stage = this.#staging.next()
     try {
       await this.#rotate(stage)

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import * as zlib from 'node:zlib'
+import { createCompressor } from '../../src/delivery/compressor.ts'
 import type { Delivered } from '../../src/delivery/deliver.ts'
 import type { PutOutcome } from '../../src/destination/destination.ts'
 import { HEADER, segmentOf, valueRecord } from '../journal/segment-files.ts'
@@ -131,6 +132,23 @@ describe('a repeat', () => {
       expect(await again.run()).toEqual(expected)
       expect(again.store.lines()).toEqual(whole.store.lines())
     }
+  })
+
+  test('leaves the body of a put that was given up alone, since that may still be at it; others are released', async () => {
+    const { run, store, stop, context } = contextOf(VARIED_FILES())
+    let released = 0
+    context.compress = (compression) => {
+      const compressor = createCompressor(compression)
+      const end = async () => ({ ...(await compressor.end()), release: () => released++ })
+      return { ...compressor, end }
+    }
+    store.answer = (_, put) => {
+      if (put < 3) return { kind: 'stored', already: false }
+      stop.abort()
+      return { kind: 'retry', reason: 'the signal' }
+    }
+    expect(await run()).toEqual({ kind: 'stopped' })
+    expect(released).toBe(2)
   })
 
   test('counts what stored objects leave behind, and nothing of one that it was told to stop at', async () => {

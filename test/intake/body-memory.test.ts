@@ -13,6 +13,7 @@ test('of a body that came with its head: with the copy, not with the ack, and no
   const it = new Intake()
   const chunk = it.sends(post('a'))
   expect(it.body(0)).toBe(json('a'))
+  expect(it.waiter(0).sender).toBe(it.connection)
   expect(chunk.length).toBeGreaterThan(BYTES)
   it.waiter(0).copied?.()
   expect(chunk.length).toBe(0)

@@ -19,6 +19,7 @@ describe('records and answers', () => {
     journal.keep()
     expect(peer.answers).toEqual([{ receipt: 'r0', accepted: 2, ack: 'disk', lines: [1, 2] }])
     expect(journal.records[1]).toEqual({ body: '{"b":3}\n4\n5\n', payloads: 3 })
+    expect([...journal.senders]).toEqual([peer.connection])
     journal.keep()
     expect(peer.answers[1]).toEqual({ receipt: 'r1', accepted: 3, ack: 'disk', lines: [3, 5] })
     expect(journal.waiting).toBe(0)

@@ -21,6 +21,8 @@ export class HeldJournal {
   trouble: AppendRefusal | undefined
   /** Every record, kept or not. */
   readonly records: { body: string; payloads: number }[] = []
+  /** Who sent them. */
+  readonly senders = new Set<unknown>()
   readonly #waiting: { record: NewRecord; waiter: Waiter }[] = []
   #next = 0
 
@@ -29,6 +31,7 @@ export class HeldJournal {
     this.bytes += record.body.length
     this.records.push({ body: Buffer.from(record.body).toString(), payloads: record.payloads })
     this.#waiting.push({ record, waiter })
+    this.senders.add(waiter.sender)
   }
 
   get waiting(): number {

@@ -24,14 +24,74 @@ function frames({ platform }: Opened): number[] {
 /** A journal to which each of them has sent a record just now, all in one frame, and been answered; so it was before, too. */
 async function after(known: readonly Sender[], options: object = {}): Promise<Opened> {
   const it = await opened(memoryPlatform(), options)
-  for (let round = 0; round < 2; round++) {
+  const allSend = async (pauseMs: number) => {
     for (const sender of known) it.append('0', {}, sender)
-    await quiet()
+    await it.platform.clock.advance(pauseMs)
   }
-  expect(frames(it)).toEqual([known.length, known.length])
+  for (let times = 0; times < 2; times++) await allSend(0)
+  // From here on nobody is waited for, to see how fast records come then: for 10 ms.
+  it.append('0', {}, known[0])
+  await quiet()
+  for (const pauseMs of [5, 6, 1, 0]) await allSend(pauseMs)
+  expect(it.answers.every(({ receipt }) => receipt !== undefined)).toBe(true)
   it.platform.files.log.length = 0
   return it
 }
+
+/** Clients that send again as soon as they have an answer and `thinkMs` are over, for a second; how many records each sent. */
+async function sent(
+  clients: readonly { over: readonly Sender[]; thinkMs: number }[],
+): Promise<Opened & { counts: number[] }> {
+  const it = await opened(memoryPlatform(), { lingerMs: 60_000 })
+  const states = clients.map(({ over, thinkMs }) => ({
+    over,
+    thinkMs,
+    count: 0,
+    dueMs: 0,
+    answer: it.append('0', {}, over[0]),
+  }))
+  for (let nowMs = 0; nowMs < 1000; nowMs += 0.25) {
+    for (const state of states) {
+      if (state.answer.receipt === undefined || nowMs < state.dueMs) continue
+      state.count += 1
+      state.answer = it.append('1', {}, state.over[state.count % state.over.length])
+      state.dueMs = nowMs + state.thinkMs
+    }
+    await it.platform.clock.advance(0.25)
+  }
+  return Object.assign(it, { counts: states.map(({ count }) => count) })
+}
+
+describe('a client that waits for each answer does not wait for those who never come', () => {
+  test('over a few connections in turn, or a new one each time', async () => {
+    const { counts: inTurn } = await sent([{ over: senders(4), thinkMs: 0 }])
+    expect(inTurn[0]).toBeGreaterThan(3600)
+    const { counts: anew } = await sent([{ over: senders(4001), thinkMs: 0 }])
+    expect(anew[0]).toBeGreaterThan(3600)
+  })
+
+  test('beside some that send now and then', async () => {
+    const { counts } = await sent([
+      { over: senders(1), thinkMs: 0 },
+      { over: senders(1), thinkMs: 10 },
+      { over: senders(1), thinkMs: 7 },
+    ])
+    expect(counts[0]).toBeGreaterThan(3400)
+  })
+
+  test('nor do eight of them', async () => {
+    const slow = senders(5).map((sender, i) => ({ over: [sender], thinkMs: 8 + i }))
+    const { counts } = await sent([...senders(8).map((sender) => ({ over: [sender], thinkMs: 0 })), ...slow])
+    for (const count of counts.slice(0, 8)) expect(count).toBeGreaterThan(3000)
+  })
+})
+
+test('records of many who wait for nobody share frames', async () => {
+  const it = await sent(senders(100).map((sender) => ({ over: [sender], thinkMs: 50 })))
+  const records = it.counts.reduce((sum, count) => sum + count, 0)
+  expect(records).toBeGreaterThan(1900)
+  expect(it.platform.files.log.filter((line) => line.startsWith('datasync')).length).toBeLessThan(records / 3)
+})
 
 describe('a record', () => {
   test('of a client that sends alone is written at once, one after the other', async () => {
@@ -56,8 +116,8 @@ describe('a record', () => {
   })
 
   test('waits until 2.5 ms after the last frame was begun, and no longer', async () => {
-    const [a, b] = senders(2) as [Sender, Sender]
-    const it = await after([a, b])
+    const [a, b, c] = senders(3) as [Sender, Sender, Sender]
+    const it = await after([a, b, c])
     await it.platform.clock.advance(1)
     it.append('1', {}, a)
     await it.platform.clock.advance(1.4)
@@ -71,8 +131,8 @@ describe('a record', () => {
   })
 
   test('does not wait for those who have not sent anything for 20 ms', async () => {
-    const [a, b] = senders(2) as [Sender, Sender]
-    const it = await after([a, b])
+    const [a, b, c] = senders(3) as [Sender, Sender, Sender]
+    const it = await after([a, b, c])
     for (let i = 0; i < 9; i++) {
       await it.platform.clock.advance(2.5)
       it.append('1', {}, a)
@@ -108,22 +168,32 @@ describe('a record', () => {
 })
 
 test('a segment that is due is sealed in time, and what waits goes into the next', async () => {
-  const [a, b] = senders(2) as [Sender, Sender]
-  const it = await after([a, b], { lingerMs: 1 })
+  const [a, b, c] = senders(3) as [Sender, Sender, Sender]
+  const it = await after([a, b, c], { lingerMs: 13 })
   it.append('1', {}, a)
   await it.platform.clock.advance(0.9)
   expect(it.sealed).toEqual([])
   await it.platform.clock.advance(0.1)
-  expect(it.sealed.map(({ payloads }) => payloads)).toEqual([4])
+  expect(it.sealed.map(({ payloads }) => payloads)).toEqual([19])
   expect(it.answers.every(({ receipt }) => receipt !== undefined)).toBe(true)
 })
 
+test('what overflows a frame has the one before it written at once', async () => {
+  const [a, b, c] = senders(3) as [Sender, Sender, Sender]
+  const it = await after([a, b, c])
+  it.append('1', {}, a)
+  await quiet()
+  it.append(`"${'x'.repeat(1 << 20)}"`, {}, b)
+  await quiet()
+  expect(frames(it)).toEqual([1, 1])
+})
+
 test('a close waits for nobody, and what waits is kept', async () => {
-  const [a, b] = senders(2) as [Sender, Sender]
-  const it = await after([a, b])
+  const [a, b, c] = senders(3) as [Sender, Sender, Sender]
+  const it = await after([a, b, c])
   it.append('1', {}, a)
   await quiet()
   await it.journal.close()
   expect(frames(it)).toEqual([1])
-  expect(it.sealed.map(({ payloads }) => payloads)).toEqual([5])
+  expect(it.sealed.map(({ payloads }) => payloads)).toEqual([20])
 })

@@ -65,8 +65,8 @@ export class Life {
   readonly #files: FaultyFiles
   readonly #platform: Platform
   readonly #threads: DeliveryThreads
-  /** Payloads that the journal must count: those it found, took, and hasn't given away. */
   readonly #senders = Array.from({ length: SENDERS }, () => ({ round: 0 }))
+  /** Payloads that the journal must count: those it found, took, and hasn't given away. */
   #payloads = 0
   #unanswered = 0
   #ledger: Ledger | undefined
