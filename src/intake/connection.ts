@@ -4,6 +4,7 @@
  */
 
 import type { Sender } from '../journal/journal.ts'
+import { joined } from '../platform/garbage.ts'
 import type { Answer } from './answer.ts'
 import { type Charge, decode, enter } from './body.ts'
 import { PassThrough, type PipeEvents } from './pass-through.ts'
@@ -75,6 +76,7 @@ export class Connection implements Sender {
   #unsent: Uint8Array = NOTHING
   #isLast = false
   #passed: PassThrough | undefined
+  readonly #free = (bytes: Uint8Array) => this.#context.post.garbage.free(bytes)
   readonly #onAnswer = (answer: Answer) => this.#answer(answer)
 
   constructor(socket: ConnectionSocket, context: ConnectionContext) {
@@ -92,7 +94,7 @@ export class Connection implements Sender {
     this.isActive = true
     if (this.#state === 'passed') return this.#pipe(chunk)
     if (this.#state === 'body') return this.#addToBody(chunk)
-    this.#early = this.#early.length === 0 ? chunk : this.#joined(this.#early, chunk)
+    this.#early = this.#early.length === 0 ? chunk : joined([this.#early, chunk], this.#free)
     if (this.#state === 'head') return this.#read()
     // Pipelined: it waits for its turn, in the kernel's memory rather than here.
     this.#isPaused = true
@@ -170,9 +172,9 @@ export class Connection implements Sender {
     const post = new Post(context, plain, charge, this.#onAnswer, this)
     if (bytes.length >= bodyEnd) {
       const body = bytes.subarray(bodyAt, bodyEnd)
-      if (bytes.length === bodyEnd) return this.#complete(post, plain, charge, body, bytes)
-      this.#early = bytes.subarray(bodyEnd)
-      return this.#complete(post, plain, charge, body, body)
+      const isAlone = bytes.length === bodyEnd
+      if (!isAlone) this.#early = bytes.subarray(bodyEnd)
+      return this.#complete(post, plain, charge, body, isAlone ? bytes : body)
     }
     this.#state = 'body'
     const body = Buffer.allocUnsafeSlow(bodyBytes)
@@ -210,13 +212,6 @@ export class Connection implements Sender {
   #leave(bytes: Buffer, done: number): void {
     if (done < bytes.length) this.#early = bytes.subarray(done)
     else this.#context.post.garbage.free(bytes)
-  }
-
-  #joined(before: Buffer, more: Buffer): Buffer {
-    const joined = Buffer.concat([before, more])
-    this.#context.post.garbage.free(before)
-    this.#context.post.garbage.free(more)
-    return joined
   }
 
   #answer(answer: Answer): void {

@@ -1,5 +1,7 @@
 /** What of a byte stream is there and not yet settled, as lines: whole ones in order, and the beginning of the next. */
 
+import { joined } from '../platform/garbage.ts'
+
 /** One or more whole lines from the front, each with its line feed; or one line that is too long, of which only the beginning may be left. */
 export interface Piece {
   kind: 'lines' | 'too-long'
@@ -140,7 +142,7 @@ export class LineBuffer {
     this.#chunkBytes += chunk.length
     const last = this.#chunks.at(-1)
     if (last && last.length + chunk.length <= SMALL_BYTES) {
-      this.#chunks[this.#chunks.length - 1] = this.#joined([last, chunk])
+      this.#chunks[this.#chunks.length - 1] = joined([last, chunk], this.#free)
     } else {
       this.#chunks.push(chunk)
     }
@@ -150,7 +152,7 @@ export class LineBuffer {
   #gather(): boolean {
     if (this.#wholeBytes === 0) return false
     const [first = EMPTY] = this.#chunks
-    const all = this.#chunks.length === 1 ? first : this.#joined(this.#chunks)
+    const all = this.#chunks.length === 1 ? first : joined(this.#chunks, this.#free)
     this.#memory = all
     this.#ready = all.subarray(0, this.#wholeBytes)
     this.#readyAt = 0
@@ -158,12 +160,6 @@ export class LineBuffer {
     this.#chunkBytes -= this.#wholeBytes
     this.#wholeBytes = 0
     return true
-  }
-
-  #joined(chunks: readonly Uint8Array[]): Uint8Array {
-    const joined = Buffer.concat(chunks)
-    for (const chunk of chunks) this.#free(chunk)
-    return joined
   }
 }
 

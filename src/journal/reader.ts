@@ -190,7 +190,7 @@ class Window {
   async #load(offset: number, length: number): Promise<void> {
     // What is here already, usually the beginning of a frame, isn't read again: a fifth of all reading would be that.
     const inside = offset - this.#offset
-    const here = this.#buffer.subarray(0, this.#length).subarray(inside < 0 ? this.#length : inside)
+    const here = this.#buffer.subarray(inside < 0 ? this.#length : inside, this.#length)
     if (length > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(length)
     else if (this.#buffer.length > KEPT_BYTES_MAX && length <= READ_BYTES) this.#buffer = Buffer.allocUnsafe(READ_BYTES)
     this.#offset = offset

@@ -53,6 +53,13 @@ export class Garbage {
   }
 }
 
+/** Puts chunks together; `free` is told of each, since nobody needs them any more. */
+export function joined(chunks: readonly Uint8Array[], free: (bytes: Uint8Array) => void): Buffer {
+  const whole = Buffer.concat(chunks)
+  for (const chunk of chunks) free(chunk)
+  return whole
+}
+
 function freed({ buffer, length }: Uint8Array): boolean {
   if (length !== buffer.byteLength || !(buffer instanceof ArrayBuffer)) return false
   buffer.transfer(0)
