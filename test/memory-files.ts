@@ -25,6 +25,8 @@ interface Fault {
   code: string
   /** Of a write that fails: how many bytes are written all the same. */
   written: number
+  /** How many go well before it. */
+  skipped: number
 }
 
 /** A disk in memory. Names and contents become durable as on a real one: by `syncDirectory` and by `datasync`. */
@@ -55,9 +57,9 @@ export class MemoryFiles implements Files {
     return new MemoryFiles(root)
   }
 
-  /** The next `operation` on a path that matches fails with `code`. */
-  fail(operation: Operation, path: RegExp, code: string, written = 0): void {
-    this.#faults.push({ operation, path, code, written })
+  /** The next `operation` on a path that matches fails with `code`; or one after it, once `skipped` others went well. */
+  fail(operation: Operation, path: RegExp, code: string, written = 0, skipped = 0): void {
+    this.#faults.push({ operation, path, code, written, skipped })
   }
 
   /** Operations on paths that match wait until the returned function is called. */
@@ -180,7 +182,7 @@ export class MemoryFiles implements Files {
     await Promise.resolve()
     if (this.operationsLeft-- <= 0) return await new Promise(() => {})
     const fault = this.#faults.find(isAsked)
-    if (!fault) {
+    if (!fault || fault.skipped-- > 0) {
       this.log.push(`${operation} ${path}${detail}`)
       return
     }

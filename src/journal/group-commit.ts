@@ -180,15 +180,18 @@ export class FileJournal implements Journal {
     }
     const segment = this.#segment
     if (!segment || stage.records === 0) return
-    const { records, payloads, frameBytes } = stage
+    const { records, payloads } = stage
+    const { reservedBytes } = segment
     const firstRecord = segment.records
     try {
       await segment.commit(stage.frame(firstRecord), { records, payloads, recordBytes: stage.recordBytes })
     } catch (error) {
       this.#enterTrouble(error, stage)
-      return await segment.abandon()
+      await segment.abandon()
+      this.bytes += segment.reservedBytes - reservedBytes
+      return
     }
-    this.bytes += frameBytes - stage.recordBytes
+    this.bytes += segment.reservedBytes - reservedBytes - stage.recordBytes
     this.#segmentLineBytes += this.#lineBytes(stage)
     this.#holdings.accept(stage)
     segment.notes.push(...stage.notes(segment.receiptPrefix, firstRecord))

@@ -14,20 +14,15 @@ import {
   type SealTotals,
 } from './layout.ts'
 import { parseSegmentPath, type SegmentState } from './name.ts'
-
-/** How much is read at once; a longer frame makes the buffer grow to its length. */
-const READ_BYTES = 1 << 20
-/** A buffer that grew for a long frame is kept up to this length: others like it often follow. */
-const KEPT_BYTES_MAX = 4 << 20
+import { type TailPiece, tailPieces } from './tail.ts'
+import { READ_BYTES, Window } from './window.ts'
 
 /** What a segment file holds, piece by piece. */
 export type SegmentPiece =
   /** A whole frame. `body` is a view that the next piece overwrites. */
   | { kind: 'frame'; header: FrameHeader; body: Buffer }
-  /** Bytes that are no frame, and not just a torn one at the end. */
-  | { kind: 'damage'; offset: number; bytes: number }
-  /** Bytes at the end that are what a crash leaves of a frame: its beginning, or zeros. */
-  | { kind: 'torn'; offset: number; bytes: number }
+  /** What is no frame: damage anywhere, and what an open one ends with. */
+  | TailPiece
   /** A sealed file's whole frames are not those that it was sealed with: some were taken out, and left no bytes. */
   | { kind: 'lost'; offset: number; bytes: 0; reason: string }
 
@@ -63,10 +58,11 @@ export async function* readPieces(file: OpenFile, state: SegmentState): AsyncGen
       continue
     }
     const next = await nextFrame(window, offset + 1)
+    // Behind a seal nothing is written: what a sealed one ends with is no torn frame, and no room.
+    if (next === undefined && state === 'open') return yield* tailPieces(window, offset)
     const end = next ?? window.fileBytes
-    const isTorn = next === undefined && (await isTornAt(window, offset))
     seen.damage()
-    yield { kind: isTorn ? 'torn' : 'damage', offset, bytes: end - offset }
+    yield { kind: 'damage', offset, bytes: end - offset }
     offset = end
   }
   const lost = state === 'sealed' ? seen.lost(offset) : undefined
@@ -124,30 +120,6 @@ async function frameAt(window: Window, offset: number) {
   return isWhole(bytes) ? { header, bytes } : undefined
 }
 
-/**
- * Whether the rest of the file is what a crash leaves of the last frame: too short for what its header says, or zeros
- * where data never came. A frame of its full length with a wrong CRC may have been acked and damaged later.
- */
-async function isTornAt(window: Window, offset: number): Promise<boolean> {
-  const start = await window.view(offset, FRAME_HEADER_BYTES)
-  const header = readFrameHeader(start)
-  if (header) return offset + FRAME_HEADER_BYTES + header.bodyBytes > window.fileBytes
-  // No header: its beginning, or nothing but zeros.
-  const beginning = Math.min(start.length, FRAME_MAGIC_BYTES.length)
-  const isMagic = start.subarray(0, beginning).equals(FRAME_MAGIC_BYTES.subarray(0, beginning))
-  if (start.length < FRAME_HEADER_BYTES && isMagic) return true
-  return await isZeroFrom(window, offset)
-}
-
-async function isZeroFrom(window: Window, from: number): Promise<boolean> {
-  for (let offset = from; offset < window.fileBytes; ) {
-    const view = await window.view(offset, Math.min(READ_BYTES, window.fileBytes - offset))
-    if (view.some((byte) => byte !== 0)) return false
-    offset += view.length
-  }
-  return true
-}
-
 /** The offset of the next whole frame at or behind `from`: a body can hold the magic by chance, so the CRC decides. */
 async function nextFrame(window: Window, from: number): Promise<number | undefined> {
   let offset = from
@@ -163,46 +135,4 @@ async function nextFrame(window: Window, from: number): Promise<number | undefin
     offset += found + 1
   }
   return undefined
-}
-
-/** A stretch of the file held in memory, moved as it is asked for. */
-class Window {
-  /** How long it is: less than it was where somebody has cut it meanwhile. */
-  fileBytes: number
-  readonly #file: OpenFile
-  #buffer = Buffer.allocUnsafe(READ_BYTES)
-  #offset = 0
-  #length = 0
-
-  constructor(file: OpenFile, fileBytes: number) {
-    this.#file = file
-    this.fileBytes = fileBytes
-  }
-
-  /** The bytes from `offset`, `length` of them or fewer at the end of the file; valid until the next call. */
-  async view(offset: number, length: number): Promise<Buffer> {
-    const inside = offset - this.#offset
-    if (inside < 0 || inside + length > this.#length) await this.#load(offset, length)
-    const start = offset - this.#offset
-    return this.#buffer.subarray(start, Math.min(start + length, this.#length))
-  }
-
-  async #load(offset: number, length: number): Promise<void> {
-    // What is here already, usually the beginning of a frame, isn't read again: a fifth of all reading would be that.
-    const inside = offset - this.#offset
-    const here = this.#buffer.subarray(inside < 0 ? this.#length : inside, this.#length)
-    if (length > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(length)
-    else if (this.#buffer.length > KEPT_BYTES_MAX && length <= READ_BYTES) this.#buffer = Buffer.allocUnsafe(READ_BYTES)
-    this.#offset = offset
-    this.#length = here.copy(this.#buffer)
-    const wanted = Math.min(this.#buffer.length, this.fileBytes - offset)
-    while (this.#length < wanted) {
-      const count = await this.#file.read(this.#buffer.subarray(this.#length, wanted), offset + this.#length)
-      if (count === 0) {
-        this.fileBytes = offset + this.#length
-        return
-      }
-      this.#length += count
-    }
-  }
 }

@@ -85,9 +85,8 @@ async function recoverOpen(
     }
     const { tag } = header.header
     const notes: RememberedNote[] = []
-    const { totals, end, sealed, damaged } = await survey(file, path, notes)
-    const bytes = await file.size()
-    if (end < bytes) observe({ kind: 'journal-torn-tail', path, bytes: bytes - end })
+    const { totals, end, tornBytes, sealed, damaged } = await survey(file, path, notes)
+    if (tornBytes > 0) observe({ kind: 'journal-torn-tail', path, bytes: tornBytes })
     if (totals.records === 0 && !damaged) {
       await file.truncate(HEADER_BYTES)
       return { ...EMPTY, tag }
@@ -137,8 +136,10 @@ function sizes({ records, payloads, recordBytes }: SealTotals) {
 
 interface Survey {
   totals: SealTotals
-  /** Where the file ends when a torn frame is left out. */
+  /** Where the file ends when a torn frame is left out, and room for more. */
   end: number
+  /** From a torn frame's beginning to the end of the file. */
+  tornBytes: number
   sealed: boolean
   damaged: boolean
 }
@@ -146,11 +147,12 @@ interface Survey {
 /** Reads a whole file: the totals of its whole frames, the notes in them, and how it ends. */
 async function survey(file: OpenFile, path: string, notes: RememberedNote[] = []): Promise<Survey> {
   const totals = { records: 0, payloads: 0, frames: 0, recordBytes: 0 }
-  const found = { totals, end: await file.size(), sealed: false, damaged: false }
+  const found = { totals, end: await file.size(), tornBytes: 0, sealed: false, damaged: false }
   const header = await readHeader(file, path)
   if (header.kind !== 'header') return found
   for await (const piece of readPieces(file, 'open')) {
-    if (piece.kind === 'torn') found.end = piece.offset
+    if (piece.kind === 'torn' || piece.kind === 'room') found.end = Math.min(found.end, piece.offset)
+    if (piece.kind === 'torn') found.tornBytes = piece.bytes
     if (piece.kind === 'damage') found.damaged = true
     if (piece.kind !== 'frame') continue
     found.sealed = piece.header.kind === 'seal'

@@ -1,4 +1,7 @@
-/** One open segment file: made durable with its name before the first record, then only ever appended to. */
+/**
+ * One open segment file: made durable with its name before the first record, then only ever appended to. Short frames are
+ * written over zeros that are in the file already: a sync that changes no length is half as long, and half the disk's work.
+ */
 
 import { dirname } from 'node:path'
 import type { Files, OpenFile } from '../platform/files.ts'
@@ -8,6 +11,12 @@ import { receiptPrefix, segmentPath, sentPath } from './name.ts'
 
 /** What a segment without records counts for: a seal's room is kept in every open one. */
 export const EMPTY_BYTES = HEADER_BYTES + SEAL_BYTES
+
+/** How many zeros are behind a short frame at the most; never more than there is before them, and none behind the first. */
+const ROOM_BYTES_MAX = 256 * 1024
+/** For longer ones zeros cost more than they save. */
+const SHORT_FRAME_BYTES_MAX = 64 * 1024
+const ZEROS = new Uint8Array(ROOM_BYTES_MAX)
 
 /** What one frame adds. */
 interface Totals {
@@ -29,11 +38,13 @@ export class Segment {
   recordBytes = 0
   /** Those of its durable records. */
   readonly notes: RememberedNote[] = []
-  /** What it may still grow to without another frame: the seal's room is counted from the start. */
+  /** What it may still grow to without another frame: the file's length, and room for the seal from the start. */
   reservedBytes = EMPTY_BYTES
   readonly #files: Files
   readonly #directory: string
   readonly #file: OpenFile
+  /** Its length: with the zeros behind what is durable. */
+  #fileBytes = HEADER_BYTES
   #frames = 0
   #isClosed = false
   #isSealed = false
@@ -66,14 +77,26 @@ export class Segment {
 
   /** Appends one whole frame and makes it durable. After a rejection the only call allowed is `abandon`. */
   async commit(frame: Uint8Array, { records, payloads, recordBytes }: Totals): Promise<void> {
+    const end = this.bytes + frame.length
     await this.#file.write(frame, this.bytes)
+    const hasRoom = end <= this.#fileBytes
+    const fileBytes = hasRoom ? this.#fileBytes : end + (await this.#makeRoom(end, frame.length))
     await this.#file.datasync()
-    this.bytes += frame.length
-    this.reservedBytes += frame.length
+    this.bytes = end
+    this.#fileBytes = fileBytes
+    this.reservedBytes = fileBytes + SEAL_BYTES
     this.records += records
     this.payloads += payloads
     this.recordBytes += recordBytes
     this.#frames += 1
+  }
+
+  /** Writes zeros behind a frame. Returns how many, or may have become, since it doesn't matter if that fails. */
+  async #makeRoom(end: number, frameBytes: number): Promise<number> {
+    if (this.records === 0 || frameBytes > SHORT_FRAME_BYTES_MAX) return 0
+    const bytes = Math.min(end, ROOM_BYTES_MAX)
+    await this.#file.write(ZEROS.subarray(0, bytes), end).catch(() => {})
+    return bytes
   }
 
   /** Writes the seal and closes the file; one that was abandoned stays as it is. Then `publish` it. */
@@ -84,12 +107,14 @@ export class Segment {
       const totals = { records, payloads, recordBytes, frames: this.#frames }
       try {
         await this.#file.write(encodeSeal(totals), this.bytes)
+        const end = this.bytes + SEAL_BYTES
+        if (end < this.#fileBytes) await this.#file.truncate(end)
         await this.#file.datasync()
-        this.bytes += SEAL_BYTES
+        this.bytes = end
         this.#isSealed = true
       } catch {
         // The frames before it are durable already.
-        await this.#file.truncate(this.bytes).catch(() => {})
+        await this.#cut()
       }
     }
     await this.#close()
@@ -101,8 +126,16 @@ export class Segment {
    */
   async abandon(): Promise<void> {
     if (this.#isClosed) return
-    await this.#file.truncate(this.bytes).catch(() => {})
+    if (await this.#cut()) this.reservedBytes = this.bytes + SEAL_BYTES
     await this.#close()
+  }
+
+  /** Cuts off what is behind the durable frames, if it can: nobody reads it. Returns whether it could. */
+  async #cut(): Promise<boolean> {
+    return await this.#file.truncate(this.bytes).then(
+      () => true,
+      () => false,
+    )
   }
 
   async #close(): Promise<void> {

@@ -127,8 +127,21 @@ const SPOILS: Readonly<Record<string, (lane: string) => Spoiled>> = {
   'the beginning of a frame at the end of the open segment': (lane) => {
     const path = `${lane}/${SEGMENTS.open}`
     const { start, middle } = recordIn(lane, SEGMENTS.open, 0)
+    const { end } = recordIn(lane, SEGMENTS.open, RECORDS - 1)
     const bytes = readFileSync(path)
-    writeFileSync(path, Buffer.concat([bytes, bytes.subarray(start, middle)]))
+    writeFileSync(path, Buffer.concat([bytes.subarray(0, end), bytes.subarray(start, middle)]))
+    return { says: [/warning: .*0004\.open: cut \d+ bytes that a crash left half-written/] }
+  },
+  'a frame in the room of the open segment, of which a sector came': (lane) => {
+    const path = `${lane}/${SEGMENTS.open}`
+    const { start, end: frameEnd } = recordIn(lane, SEGMENTS.open, 0)
+    const { end } = recordIn(lane, SEGMENTS.open, RECORDS - 1)
+    const bytes = readFileSync(path)
+    const isRoom = bytes.subarray(end, end + (frameEnd - start)).every((byte) => byte === 0)
+    expect([isRoom, bytes.length > end + (frameEnd - start)]).toEqual([true, true])
+    const cut = 512 - (end % 512)
+    bytes.copy(bytes, end, start, Math.min(frameEnd - 1, start + cut))
+    writeFileSync(path, bytes)
     return { says: [/warning: .*0004\.open: cut \d+ bytes that a crash left half-written/] }
   },
   'an open segment that is empty': (lane) => {
@@ -249,7 +262,8 @@ function recordIn(lane: string, segment: string, place: number): { start: number
   return {
     start: bytes.lastIndexOf(magic, at),
     middle: at + Math.floor(payload.length / 2),
-    end: next < 0 ? bytes.length : next,
+    // Behind the last of an open one is room for more.
+    end: next < 0 ? bytes.findLastIndex((byte) => byte !== 0) + 1 : next,
   }
 }
 
