@@ -58,7 +58,8 @@ export async function startPipeline(
   observe: Observer,
   onOver: (segment: SealedSegment, outcome: SegmentOutcome) => void,
 ): Promise<Pipeline> {
-  const { laneDirectory, node, lane, lingerMs, format, compression, objectBytesMax, noteWindowMs } = options
+  const { laneDirectory, node, lane, lingerMs, format, compression, objectBytesMax, journalBytesMax, noteWindowMs } =
+    options
   /** Those found at the start whose line is there. */
   const over: { path: string; entry: LedgerEntry }[] = []
   const { promise: opened, resolve: begin } = Promise.withResolvers<void>()
@@ -85,6 +86,7 @@ export async function startPipeline(
       format,
       compression,
       objectBytesMax,
+      journalBytesMax,
       noteWindowMs,
       lineExtraBytes: format === 'payload' ? PAYLOAD_EXTRA_BYTES : LINE_EXTRA_BYTES_USUAL,
       isStored: async ({ path, number, tag }) => {

@@ -11,6 +11,7 @@ import { Gathering } from './gathering.ts'
 import { Holdings } from './holdings.ts'
 import type { AppendRefusal, Journal, NewRecord, RememberedNote, SealedSegment, Waiter } from './journal.ts'
 import type { JournalOptions } from './journal-options.ts'
+import { FRAME_HEADER_BYTES } from './layout.ts'
 import { NoteKeeper } from './notes.ts'
 import { recordBytes } from './record.ts'
 import { SealTimer } from './seal-timer.ts'
@@ -22,6 +23,9 @@ import { Staging } from './staging.ts'
 
 /** The pause before a journal that could not write tries again. */
 const TROUBLE_PAUSE_MS = 1000
+
+/** How much of what the journal may hold zeros may take: what comes is refused the earlier by that. */
+const ROOM_SHARE = 1 / 64
 
 /** The journal over segment files. `openJournal` makes one. */
 export class FileJournal implements Journal {
@@ -184,7 +188,11 @@ export class FileJournal implements Journal {
     const { reservedBytes } = segment
     const firstRecord = segment.records
     try {
-      await segment.commit(stage.frame(firstRecord), { records, payloads, recordBytes: stage.recordBytes })
+      await segment.commit(
+        stage.frame(firstRecord),
+        { records, payloads, recordBytes: stage.recordBytes },
+        this.#roomBytesMax,
+      )
     } catch (error) {
       this.#enterTrouble(error, stage)
       await segment.abandon()
@@ -223,6 +231,13 @@ export class FileJournal implements Journal {
     this.bytes += segment.reservedBytes
     this.#holdings.hold(segment.number, segment)
     return segment
+  }
+
+  /** A small journal's bound leaves less for zeros, and a full one's nothing. */
+  get #roomBytesMax(): number {
+    const { journalBytesMax = Number.POSITIVE_INFINITY } = this.#options
+    const spareBytes = journalBytesMax - this.bytes - FRAME_HEADER_BYTES
+    return Math.max(0, Math.min(spareBytes, Math.floor(journalBytesMax * ROOM_SHARE)))
   }
 
   #lineBytes(stage: Stage): number {

@@ -20,6 +20,8 @@ export interface JournalOptions {
   lineExtraBytes: number
   /** Segments take records of made lines from the start; else from the first such record on. */
   takesMade?: boolean
+  /** How large all segment files together may become; unbounded by default. Records are the caller's to refuse. */
+  journalBytesMax?: number | undefined
   /** How long notes are remembered. */
   noteWindowMs: number
 }

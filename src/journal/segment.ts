@@ -75,12 +75,13 @@ export class Segment {
     return new Segment(files, directory, header, file)
   }
 
-  /** Appends one whole frame and makes it durable. After a rejection the only call allowed is `abandon`. */
-  async commit(frame: Uint8Array, { records, payloads, recordBytes }: Totals): Promise<void> {
+  /** Appends one whole frame, with room behind it within a bound, and makes it durable. After a rejection the only call allowed is `abandon`. */
+  async commit(frame: Uint8Array, totals: Totals, roomBytesMax = ROOM_BYTES_MAX): Promise<void> {
+    const { records, payloads, recordBytes } = totals
     const end = this.bytes + frame.length
     await this.#file.write(frame, this.bytes)
     const hasRoom = end <= this.#fileBytes
-    const fileBytes = hasRoom ? this.#fileBytes : end + (await this.#makeRoom(end, frame.length))
+    const fileBytes = hasRoom ? this.#fileBytes : await this.#makeRoom(end, frame.length, roomBytesMax)
     await this.#file.datasync()
     this.bytes = end
     this.#fileBytes = fileBytes
@@ -91,12 +92,17 @@ export class Segment {
     this.#frames += 1
   }
 
-  /** Writes zeros behind a frame. Returns how many, or may have become, since it doesn't matter if that fails. */
-  async #makeRoom(end: number, frameBytes: number): Promise<number> {
-    if (this.records === 0 || frameBytes > SHORT_FRAME_BYTES_MAX) return 0
-    const bytes = Math.min(end, ROOM_BYTES_MAX)
-    await this.#file.write(ZEROS.subarray(0, bytes), end).catch(() => {})
-    return bytes
+  /** Writes zeros behind a frame, where it is worth it. Returns how long the file is then. */
+  async #makeRoom(end: number, frameBytes: number, bytesMax: number): Promise<number> {
+    if (this.records === 0 || frameBytes > SHORT_FRAME_BYTES_MAX) return end
+    const bytes = Math.min(end, ROOM_BYTES_MAX, bytesMax)
+    try {
+      await this.#file.write(ZEROS.subarray(0, bytes), end)
+      return end + bytes
+    } catch {
+      // The frame itself is written, and a full disk may still have taken some of them.
+      return await this.#file.size().catch(() => end + bytes)
+    }
   }
 
   /** Writes the seal and closes the file; one that was abandoned stays as it is. Then `publish` it. */

@@ -5,6 +5,8 @@ import { READ_BYTES, type Window } from './window.ts'
 
 /** What a disk writes whole or not at all. */
 const SECTOR_BYTES = 512
+/** How much of a frame's header says how long it is. */
+const LENGTH_KNOWN_BYTES = 16
 
 /** A piece of a segment file that is no frame. */
 export type TailPiece =
@@ -12,7 +14,7 @@ export type TailPiece =
   | { kind: 'damage'; offset: number; bytes: number }
   /**
    * Bytes that are what a crash leaves of the last frame, which was never acked: the file ends before it does; or there are
-   * zeros where its data never came, a sector of them or its last byte, and no frame has that.
+   * zeros where its data never came, a sector of them or its last byte, which no frame of records has.
    */
   | { kind: 'torn'; offset: number; bytes: number }
   /** Zeros for frames to come. */
@@ -29,7 +31,8 @@ export async function* tailPieces(window: Window, offset: number): AsyncGenerato
 }
 
 async function isTornAt(window: Window, offset: number, end: number): Promise<boolean> {
-  if (await hasBlankSector(window, offset, offset + FRAME_HEADER_BYTES)) return true
+  // Without its header nobody can tell how long it was: only that it was the last one.
+  if (await hasBlankSector(window, offset, offset + LENGTH_KNOWN_BYTES)) return !(await hasMagic(window, offset, end))
   const start = await window.view(offset, FRAME_HEADER_BYTES)
   const header = readFrameHeader(start)
   if (!header) return isCutHeader(start.subarray(0, end - offset))
@@ -38,6 +41,16 @@ async function isTornAt(window: Window, offset: number, end: number): Promise<bo
   // The next frame is written when this one is on the disk: behind a torn one nothing is.
   if (end > frameEnd) return false
   return end < frameEnd || (await hasBlankSector(window, offset, frameEnd))
+}
+
+/** Whether another frame may begin behind `offset`. */
+async function hasMagic(window: Window, offset: number, end: number): Promise<boolean> {
+  for (let at = offset + 1; at < end; at += READ_BYTES) {
+    // One may straddle two views.
+    const view = await window.view(at, Math.min(READ_BYTES + FRAME_MAGIC_BYTES.length - 1, end - at))
+    if (view.includes(FRAME_MAGIC_BYTES)) return true
+  }
+  return false
 }
 
 /** Whether these bytes, with nothing behind them, are a header's beginning. */

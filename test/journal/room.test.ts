@@ -48,6 +48,25 @@ describe('room', () => {
     expect(it.counted).toEqual(await it.onDisk())
   })
 
+  test('is a 64th of what the journal may hold at the most, and never beyond that', async () => {
+    const journalBytesMax = 640_000
+    const it = await opened(memoryPlatform(), { journalBytesMax })
+    await commit(it, 300_000)
+    let room = 0
+    while (it.journal.bytes < journalBytesMax - 5000) {
+      const before = it.journal.bytes
+      await commit(it, 1000)
+      room = Math.max(room, it.journal.bytes - before)
+      expect(it.journal.bytes).toBeLessThanOrEqual(journalBytesMax)
+    }
+    expect(room).toBeGreaterThan(10_000)
+    expect(room).toBeLessThan(10_000 + 1200)
+    // Full but for some bytes: frames fit, and no zeros behind them.
+    while (it.journal.bytes < journalBytesMax - 300) await commit(it, 100)
+    expect(it.journal.bytes).toBeLessThanOrEqual(journalBytesMax)
+    expect(it.counted).toEqual(await it.onDisk())
+  })
+
   test('is cut off before the seal is on the disk', async () => {
     const it = await opened()
     for (let i = 0; i < 20; i++) await commit(it, 10 * i)
@@ -81,6 +100,8 @@ describe('room', () => {
       await commit(it, 100)
       // The frame's own is the first.
       it.platform.files.fail('write', /1\.open$/, 'ENOSPC', written, 1)
+      await commit(it, 100)
+      expect(it.counted).toEqual(await it.onDisk())
       for (let i = 0; i < 5; i++) await commit(it, 100)
       expect(writes(it).filter((line) => line.endsWith('failed ENOSPC'))).toHaveLength(1)
       expect(it.answers.every(({ receipt }) => receipt)).toBe(true)
@@ -175,5 +196,41 @@ describe('a frame that a power loss left in room', () => {
     next.fill(0, 300, 400)
     const it = await found(torn, Buffer.concat([next, behind]))
     expect(it.kinds).not.toContain('journal-torn-tail')
+  })
+
+  test.each([
+    ['can be read', 363],
+    ['is partly in it', 373],
+  ])('is kept where its header %s and frames are behind it, of which the last is torn', async (_what, characters) => {
+    const value = (length: number) => valueRecord(`"${'v'.repeat(length)}"`)
+    const { bytes, starts } = segmentOf(HEADER, [[value(characters)], [value(700)], [value(300)]])
+    const [, second = 0, third = 0] = starts
+    expect(second).toBeLessThan(SECTOR_BYTES)
+    expect(second + 32).toBeGreaterThan(SECTOR_BYTES)
+    const damaged = Buffer.from(bytes).fill(0, SECTOR_BYTES, 2 * SECTOR_BYTES)
+    expect(third).toBeGreaterThan(2 * SECTOR_BYTES)
+    const files = new MemoryFiles()
+    files.put(OPEN, Buffer.concat([damaged.subarray(0, third + 150), behind]))
+    const it = await opened(memoryPlatform(1, files))
+    expect(it.kinds).not.toContain('journal-torn-tail')
+    const kept = it.platform.files.get(SEALED)
+    expect(kept?.subarray(second, third + 150)).toEqual(new Uint8Array(damaged.subarray(second, third + 150)))
+  })
+
+  test('is kept where its header tells that what is behind it is another’s', async () => {
+    const value = (length: number) => valueRecord(`"${'v'.repeat(length)}"`)
+    const { bytes, starts } = segmentOf(HEADER, [[value(363)], [value(700)], [value(300)]])
+    const [, second = 0, third = 0] = starts
+    const damaged = Buffer.from(bytes)
+      .fill(0, SECTOR_BYTES, 2 * SECTOR_BYTES)
+      .fill(0, third, 3 * SECTOR_BYTES)
+    expect(bytes.length).toBeGreaterThan(3 * SECTOR_BYTES)
+    const files = new MemoryFiles()
+    files.put(OPEN, damaged)
+    const it = await opened(memoryPlatform(1, files))
+    expect(it.kinds).not.toContain('journal-torn-tail')
+    expect(it.platform.files.get(SEALED)?.subarray(second, second + 20)).toEqual(
+      new Uint8Array(bytes.subarray(second, second + 20)),
+    )
   })
 })
