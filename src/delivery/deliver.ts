@@ -117,7 +117,6 @@ class Delivery {
       this.#payloadObjects = new PayloadObjects(header, { ...this.#patience(header), progress })
     }
     for await (const piece of readPieces(this.#file, parseSegmentPath(this.#path)?.state ?? 'open')) {
-      if (piece.kind === 'room') continue
       if (piece.kind === 'lost') this.#letters.lost(piece.reason)
       else if (piece.kind !== 'frame') await this.#letters.setAside(this.#file, piece.offset, piece.bytes)
       else if (piece.header.kind === 'records') {

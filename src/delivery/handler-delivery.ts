@@ -91,7 +91,6 @@ export class HandlerDelivery {
     if (header.kind === 'misplaced') this.#letters.lost(`its header is that of ${header.of}`)
     if (header.kind !== 'header') return await this.#letters.setAside(file, 0, await file.size())
     for await (const piece of readPieces(file, parseSegmentPath(this.#path)?.state ?? 'open')) {
-      if (piece.kind === 'room') continue
       if (piece.kind === 'lost') this.#letters.lost(piece.reason)
       else if (piece.kind !== 'frame') await this.#letters.setAside(file, piece.offset, piece.bytes)
       else if (piece.header.kind === 'records') {

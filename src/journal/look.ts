@@ -80,7 +80,6 @@ async function lookOnce(files: Files, laneDirectory: string, number: number): Pr
     const totals = { records: 0, payloads: 0, recordBytes: 0 }
     const damage: BadStretch[] = []
     for await (const piece of readPieces(file, state)) {
-      if (piece.kind === 'room') continue
       if (piece.kind !== 'frame') {
         const isNormal = piece.kind === 'torn' && state === 'open'
         const { offset, bytes } = piece

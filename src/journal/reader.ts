@@ -14,8 +14,8 @@ import {
   type SealTotals,
 } from './layout.ts'
 import { parseSegmentPath, type SegmentState } from './name.ts'
-import { type TailPiece, tailPieces } from './tail.ts'
-import { READ_BYTES, Window } from './window.ts'
+import { type TailPiece, tailPiece } from './tail.ts'
+import { Window } from './window.ts'
 
 /** What a segment file holds, piece by piece. */
 export type SegmentPiece =
@@ -59,7 +59,11 @@ export async function* readPieces(file: OpenFile, state: SegmentState): AsyncGen
     }
     const next = await nextFrame(window, offset + 1)
     // Behind a seal nothing is written: what a sealed one ends with is no torn frame, and no room.
-    if (next === undefined && state === 'open') return yield* tailPieces(window, offset)
+    if (next === undefined && state === 'open') {
+      const tail = await tailPiece(window, offset)
+      if (tail) yield tail
+      return
+    }
     const end = next ?? window.fileBytes
     seen.damage()
     yield { kind: 'damage', offset, bytes: end - offset }
@@ -122,17 +126,9 @@ async function frameAt(window: Window, offset: number) {
 
 /** The offset of the next whole frame at or behind `from`: a body can hold the magic by chance, so the CRC decides. */
 async function nextFrame(window: Window, from: number): Promise<number | undefined> {
-  let offset = from
-  while (offset + FRAME_HEADER_BYTES <= window.fileBytes) {
-    const view = await window.view(offset, Math.min(READ_BYTES, window.fileBytes - offset))
-    const found = view.indexOf(FRAME_MAGIC_BYTES)
-    if (found < 0) {
-      // The magic may straddle two views.
-      offset += Math.max(1, view.length - FRAME_MAGIC_BYTES.length + 1)
-      continue
-    }
-    if (await frameAt(window, offset + found)) return offset + found
-    offset += found + 1
+  for (let offset = from; ; offset += 1) {
+    const found = await window.find(FRAME_MAGIC_BYTES, offset)
+    if (found === undefined || (await frameAt(window, found))) return found
+    offset = found
   }
-  return undefined
 }

@@ -5,7 +5,15 @@ import { Fault } from '../observe/errors.ts'
 import type { Observer } from '../observe/events.ts'
 import type { Files, OpenFile } from '../platform/files.ts'
 import type { RememberedNote, SealedSegment } from './journal.ts'
-import { decodeSeal, encodeSeal, HEADER_BYTES, LAYOUT_VERSION, SEAL_BYTES, type SealTotals } from './layout.ts'
+import {
+  decodeSeal,
+  encodeSeal,
+  FRAME_HEADER_BYTES,
+  HEADER_BYTES,
+  LAYOUT_VERSION,
+  SEAL_BYTES,
+  type SealTotals,
+} from './layout.ts'
 import { HANDLED, isSentName, parseProgressName, parseSegmentName, receiptPrefix } from './name.ts'
 import { isNotesName, writeNotes } from './notes.ts'
 import { readHeader, readPieces, type SegmentPiece } from './reader.ts'
@@ -138,7 +146,7 @@ interface Survey {
   totals: SealTotals
   /** Where the file ends when a torn frame is left out, and room for more. */
   end: number
-  /** From a torn frame's beginning to the end of the file. */
+  /** How long the torn frame is, as far as it came. */
   tornBytes: number
   sealed: boolean
   damaged: boolean
@@ -147,14 +155,17 @@ interface Survey {
 /** Reads a whole file: the totals of its whole frames, the notes in them, and how it ends. */
 async function survey(file: OpenFile, path: string, notes: RememberedNote[] = []): Promise<Survey> {
   const totals = { records: 0, payloads: 0, frames: 0, recordBytes: 0 }
-  const found = { totals, end: await file.size(), tornBytes: 0, sealed: false, damaged: false }
+  const found = { totals, end: HEADER_BYTES, tornBytes: 0, sealed: false, damaged: false }
   const header = await readHeader(file, path)
   if (header.kind !== 'header') return found
   for await (const piece of readPieces(file, 'open')) {
-    if (piece.kind === 'torn' || piece.kind === 'room') found.end = Math.min(found.end, piece.offset)
     if (piece.kind === 'torn') found.tornBytes = piece.bytes
-    if (piece.kind === 'damage') found.damaged = true
+    if (piece.kind === 'damage') {
+      found.damaged = true
+      found.end = piece.offset + piece.bytes
+    }
     if (piece.kind !== 'frame') continue
+    found.end += FRAME_HEADER_BYTES + piece.header.bodyBytes
     found.sealed = piece.header.kind === 'seal'
     if (found.sealed) continue
     // Records that damage has taken count as well: the places of those behind it go on.

@@ -17,22 +17,20 @@ export type TailPiece =
    * zeros where its data never came, a sector of them or its last byte, which no frame of records has.
    */
   | { kind: 'torn'; offset: number; bytes: number }
-  /** Zeros for frames to come. */
-  | { kind: 'room'; offset: number; bytes: number }
 
-/** Yields what the rest of an open file from `offset` on is, if there is no whole frame in it. */
-export async function* tailPieces(window: Window, offset: number): AsyncGenerator<TailPiece> {
+/** What an open file ends with from `offset` on, if there is no whole frame in it. Zeros at its end are no part of that: they are room for more. */
+export async function tailPiece(window: Window, offset: number): Promise<TailPiece | undefined> {
   const end = await endOfData(window, offset)
-  if (end > offset) {
-    const kind = (await isTornAt(window, offset, end)) ? 'torn' : 'damage'
-    yield { kind, offset, bytes: end - offset }
-  }
-  if (end < window.fileBytes) yield { kind: 'room', offset: end, bytes: window.fileBytes - end }
+  if (end === offset) return undefined
+  const kind = (await isTornAt(window, offset, end)) ? 'torn' : 'damage'
+  return { kind, offset, bytes: end - offset }
 }
 
 async function isTornAt(window: Window, offset: number, end: number): Promise<boolean> {
   // Without its header nobody can tell how long it was: only that it was the last one.
-  if (await hasBlankSector(window, offset, offset + LENGTH_KNOWN_BYTES)) return !(await hasMagic(window, offset, end))
+  if (await hasBlankSector(window, offset, offset + LENGTH_KNOWN_BYTES)) {
+    return (await window.find(FRAME_MAGIC_BYTES, offset + 1)) === undefined
+  }
   const start = await window.view(offset, FRAME_HEADER_BYTES)
   const header = readFrameHeader(start)
   if (!header) return isCutHeader(start.subarray(0, end - offset))
@@ -41,16 +39,6 @@ async function isTornAt(window: Window, offset: number, end: number): Promise<bo
   // The next frame is written when this one is on the disk: behind a torn one nothing is.
   if (end > frameEnd) return false
   return end < frameEnd || (await hasBlankSector(window, offset, frameEnd))
-}
-
-/** Whether another frame may begin behind `offset`. */
-async function hasMagic(window: Window, offset: number, end: number): Promise<boolean> {
-  for (let at = offset + 1; at < end; at += READ_BYTES) {
-    // One may straddle two views.
-    const view = await window.view(at, Math.min(READ_BYTES + FRAME_MAGIC_BYTES.length - 1, end - at))
-    if (view.includes(FRAME_MAGIC_BYTES)) return true
-  }
-  return false
 }
 
 /** Whether these bytes, with nothing behind them, are a header's beginning. */

@@ -29,6 +29,18 @@ export class Window {
     return this.#buffer.subarray(start, Math.min(start + length, this.#length))
   }
 
+  /** Where `wanted` stands first at or behind `from`; undefined where it doesn't. */
+  async find(wanted: Buffer, from: number): Promise<number | undefined> {
+    for (let offset = from; offset + wanted.length <= this.fileBytes; ) {
+      const view = await this.view(offset, Math.min(READ_BYTES, this.fileBytes - offset))
+      const found = view.indexOf(wanted)
+      if (found >= 0) return offset + found
+      // It may straddle two views.
+      offset += Math.max(1, view.length - wanted.length + 1)
+    }
+    return undefined
+  }
+
   async #load(offset: number, length: number): Promise<void> {
     // What is here already, usually the beginning of a frame, isn't read again: a fifth of all reading would be that.
     const inside = offset - this.#offset
