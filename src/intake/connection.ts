@@ -179,7 +179,7 @@ export class Connection implements Sender {
     this.#state = 'body'
     const body = Buffer.allocUnsafeSlow(bodyBytes)
     this.#incoming = { post, plain, charge, body, bytes: bytes.copy(body, 0, bodyAt) }
-    context.garbage.free(bytes)
+    this.#free(bytes)
     post.await()
   }
 
@@ -201,7 +201,7 @@ export class Connection implements Sender {
     decode(body, encoding, context, charge).then(
       (decoded) => {
         if (decoded === body) return post.received(body, memory)
-        context.garbage.free(memory)
+        this.#free(memory)
         post.received(decoded)
       },
       (error) => post.failed(error),
@@ -211,7 +211,7 @@ export class Connection implements Sender {
   /** The first `done` of these bytes were what was awaited; what is behind them waits for its turn. */
   #leave(bytes: Buffer, done: number): void {
     if (done < bytes.length) this.#early = bytes.subarray(done)
-    else this.#context.post.garbage.free(bytes)
+    else this.#free(bytes)
   }
 
   #answer(answer: Answer): void {
@@ -230,7 +230,7 @@ export class Connection implements Sender {
   #forgetIncoming(): void {
     if (this.#incoming === undefined) return
     this.#incoming.post.gone()
-    this.#context.post.garbage.free(this.#incoming.body)
+    this.#free(this.#incoming.body)
     this.#incoming = undefined
   }
 
