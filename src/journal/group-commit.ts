@@ -1,6 +1,7 @@
 /**
  * The journal itself: group commit into segment files. What arrives while one `fdatasync` runs, or a moment longer
- * (`gathering.ts`), is written as the next frame and synced once for all of it. Frames go to one file, one after the other, so only the last can ever be torn.
+ * (`gathering.ts`), is written as the next frame and synced once for all of it. Frames go to one file, one after the
+ * other, so only the last can ever be torn.
  */
 
 import type { Observer } from '../observe/events.ts'
@@ -14,6 +15,7 @@ import type { JournalOptions } from './journal-options.ts'
 import { FRAME_HEADER_BYTES } from './layout.ts'
 import { NoteKeeper } from './notes.ts'
 import { recordBytes } from './record.ts'
+import { roomWithin } from './room.ts'
 import { SealTimer } from './seal-timer.ts'
 import { Sealing } from './sealing.ts'
 import { removeSegment, type Segment } from './segment.ts'
@@ -23,9 +25,6 @@ import { Staging } from './staging.ts'
 
 /** The pause before a journal that could not write tries again. */
 const TROUBLE_PAUSE_MS = 1000
-
-/** How much of what the journal may hold zeros may take: what comes is refused the earlier by that. */
-const ROOM_SHARE = 1 / 64
 
 /** The journal over segment files. `openJournal` makes one. */
 export class FileJournal implements Journal {
@@ -184,22 +183,17 @@ export class FileJournal implements Journal {
     }
     const segment = this.#segment
     if (!segment || stage.records === 0) return
-    const { records, payloads } = stage
     const { reservedBytes } = segment
     const firstRecord = segment.records
     try {
-      await segment.commit(
-        stage.frame(firstRecord),
-        { records, payloads, recordBytes: stage.recordBytes },
-        this.#roomBytesMax,
-      )
+      await segment.commit(stage.frame(firstRecord), stage, this.#roomBytesMax)
     } catch (error) {
       this.#enterTrouble(error, stage)
-      await segment.abandon()
+      return await segment.abandon()
+    } finally {
       this.bytes += segment.reservedBytes - reservedBytes
-      return
     }
-    this.bytes += segment.reservedBytes - reservedBytes - stage.recordBytes
+    this.bytes -= stage.recordBytes
     this.#segmentLineBytes += this.#lineBytes(stage)
     this.#holdings.accept(stage)
     segment.notes.push(...stage.notes(segment.receiptPrefix, firstRecord))
@@ -233,11 +227,9 @@ export class FileJournal implements Journal {
     return segment
   }
 
-  /** A small journal's bound leaves less for zeros, and a full one's nothing. */
   get #roomBytesMax(): number {
     const { journalBytesMax = Number.POSITIVE_INFINITY } = this.#options
-    const spareBytes = journalBytesMax - this.bytes - FRAME_HEADER_BYTES
-    return Math.max(0, Math.min(spareBytes, Math.floor(journalBytesMax * ROOM_SHARE)))
+    return roomWithin(journalBytesMax, journalBytesMax - this.bytes - FRAME_HEADER_BYTES)
   }
 
   #lineBytes(stage: Stage): number {

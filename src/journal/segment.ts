@@ -1,21 +1,15 @@
-/**
- * One open segment file: made durable with its name before the first record, then only ever appended to. Short frames are
- * written over zeros that are in the file already: a sync that changes no length is half as long, and half the disk's work.
- */
+/** One open segment file: made durable with its name before the first record, then only ever appended to. */
 
 import { dirname } from 'node:path'
 import type { Files, OpenFile } from '../platform/files.ts'
 import type { RememberedNote, SealedSegment } from './journal.ts'
 import { encodeHeader, encodeSeal, HEADER_BYTES, SEAL_BYTES, type SegmentHeader } from './layout.ts'
 import { receiptPrefix, segmentPath, sentPath } from './name.ts'
+import { ROOM_BYTES_MAX, roomBehind } from './room.ts'
 
 /** What a segment without records counts for: a seal's room is kept in every open one. */
 export const EMPTY_BYTES = HEADER_BYTES + SEAL_BYTES
 
-/** How many zeros are behind a short frame at the most; never more than there is before them, and none behind the first. */
-const ROOM_BYTES_MAX = 256 * 1024
-/** For longer ones zeros cost more than they save. */
-const SHORT_FRAME_BYTES_MAX = 64 * 1024
 const ZEROS = new Uint8Array(ROOM_BYTES_MAX)
 
 /** What one frame adds. */
@@ -38,8 +32,6 @@ export class Segment {
   recordBytes = 0
   /** Those of its durable records. */
   readonly notes: RememberedNote[] = []
-  /** What it may still grow to without another frame: the file's length, and room for the seal from the start. */
-  reservedBytes = EMPTY_BYTES
   readonly #files: Files
   readonly #directory: string
   readonly #file: OpenFile
@@ -48,6 +40,11 @@ export class Segment {
   #frames = 0
   #isClosed = false
   #isSealed = false
+
+  /** What it may still grow to without another frame: the seal's room is counted from the start. */
+  get reservedBytes(): number {
+    return this.#fileBytes + SEAL_BYTES
+  }
 
   private constructor(files: Files, directory: string, header: SegmentHeader, file: OpenFile) {
     this.#files = files
@@ -75,27 +72,31 @@ export class Segment {
     return new Segment(files, directory, header, file)
   }
 
-  /** Appends one whole frame, with room behind it within a bound, and makes it durable. After a rejection the only call allowed is `abandon`. */
-  async commit(frame: Uint8Array, totals: Totals, roomBytesMax = ROOM_BYTES_MAX): Promise<void> {
+  /**
+   * Appends one whole frame, with room behind it within a bound, and makes it durable. After a rejection the only call
+   * allowed is `abandon`.
+   */
+  async commit(frame: Uint8Array, totals: Totals, roomBytesMax: number): Promise<void> {
     const { records, payloads, recordBytes } = totals
     const end = this.bytes + frame.length
     await this.#file.write(frame, this.bytes)
-    const hasRoom = end <= this.#fileBytes
-    const fileBytes = hasRoom ? this.#fileBytes : await this.#makeRoom(end, frame.length, roomBytesMax)
+    let fileBytes = this.#fileBytes
+    if (end > fileBytes) {
+      const wanted = roomBehind(end, frame.length, this.records === 0)
+      fileBytes = await this.#makeRoom(end, Math.min(wanted, roomBytesMax))
+    }
     await this.#file.datasync()
     this.bytes = end
     this.#fileBytes = fileBytes
-    this.reservedBytes = fileBytes + SEAL_BYTES
     this.records += records
     this.payloads += payloads
     this.recordBytes += recordBytes
     this.#frames += 1
   }
 
-  /** Writes zeros behind a frame, where it is worth it. Returns how long the file is then. */
-  async #makeRoom(end: number, frameBytes: number, bytesMax: number): Promise<number> {
-    if (this.records === 0 || frameBytes > SHORT_FRAME_BYTES_MAX) return end
-    const bytes = Math.min(end, ROOM_BYTES_MAX, bytesMax)
+  /** Writes zeros behind a frame. Returns how long the file is then. */
+  async #makeRoom(end: number, bytes: number): Promise<number> {
+    if (bytes === 0) return end
     try {
       await this.#file.write(ZEROS.subarray(0, bytes), end)
       return end + bytes
@@ -120,7 +121,7 @@ export class Segment {
         this.#isSealed = true
       } catch {
         // The frames before it are durable already.
-        await this.#cut()
+        await this.#file.truncate(this.bytes).catch(() => {})
       }
     }
     await this.#close()
@@ -132,16 +133,13 @@ export class Segment {
    */
   async abandon(): Promise<void> {
     if (this.#isClosed) return
-    if (await this.#cut()) this.reservedBytes = this.bytes + SEAL_BYTES
+    try {
+      await this.#file.truncate(this.bytes)
+      this.#fileBytes = this.bytes
+    } catch {
+      // What is behind the durable frames stays, and counts.
+    }
     await this.#close()
-  }
-
-  /** Cuts off what is behind the durable frames, if it can: nobody reads it. Returns whether it could. */
-  async #cut(): Promise<boolean> {
-    return await this.#file.truncate(this.bytes).then(
-      () => true,
-      () => false,
-    )
   }
 
   async #close(): Promise<void> {

@@ -24,11 +24,6 @@ export class Stage {
     this.#buffer = Buffer.allocUnsafeSlow(usualBytes)
   }
 
-  /** Length of the frame so far, its header included. */
-  get frameBytes(): number {
-    return this.#end
-  }
-
   /** Length of the records alone. */
   get recordBytes(): number {
     return this.#end - FRAME_HEADER_BYTES
