@@ -28,7 +28,9 @@ const PAGE_BYTES = 64 * 1024
 /** Where things are, behind the module's own variables. Pages that nobody touches take no memory. */
 const OUTPUT_AT = PAGE_BYTES
 const TALLIES_AT = OUTPUT_AT + OUTPUT_BYTES + PADDING_BYTES
-const FRAME_AT = TALLIES_AT + TALLIES_MAX * 4
+/** A record's place, and how many lines, u32 each. */
+const TALLY_BYTES = 8
+const FRAME_AT = TALLIES_AT + TALLIES_MAX * TALLY_BYTES
 /** Behind the frame: a start and an end, u32 each. */
 const SPAN_BYTES = 8
 
@@ -45,6 +47,8 @@ const FIELDS = {
   recordBytes: 8,
   longStart: 9,
   longEnd: 10,
+  ended: 11,
+  holdPlaces: 12,
 } as const
 
 /** Why a run ended, in the order of its numbers. */
@@ -54,8 +58,8 @@ const STATUSES = ['frame_done', 'output_full', 'object_full', 'new_group', 'misf
  * - `frame_done`: every record has its lines.
  * - `output_full`: take the output, and go on.
  * - `object_full`: the object has reached its size.
- * - `new_group`: the record at `position` came in another millisecond or from another source, or its lines are made
- *   already and those before were not: call `group`.
+ * - `new_group`: the record at `position` came in another hour or from another source, or its lines are made already and
+ *   those before were not: call `group`.
  * - `misfit`: that record has more payloads than there is room for: `widen`; or it doesn't hold what intake counted, which
  *   only damage or a bug can do: go on behind it.
  * - `long_payload`: the output holds the beginning of a line whose payload, `longPayload`, is longer than it: `closeLong`.
@@ -83,7 +87,6 @@ export class Lines {
   #bytes: Buffer = Buffer.alloc(0)
   #state = new Uint32Array()
   #spans = new Uint32Array()
-  #firstPlace = 0
   #loads = 0
   #exports!: Exports
 
@@ -106,9 +109,9 @@ export class Lines {
 
   /**
    * Loads the body of a frame, to go on with the payload `index` of the record at `position`, which is at `place` in its
-   * segment. `group` has to be called after that.
+   * segment, and those behind it follow; or each record holds its place (`setPlace`). `group` has to be called after that.
    */
-  load(frame: Uint8Array, position: number, place: number, index: number): void {
+  load(frame: Uint8Array, position: number, place: number | 'held', index: number): void {
     if (frame.length > this.#frameBytesMax) this.#reach(frame.length, this.#spansMax)
     // What comes before it is not looked at again.
     this.#bytes.set(frame.subarray(position), FRAME_AT + position)
@@ -124,7 +127,7 @@ export class Lines {
     return this.#loads
   }
 
-  /** The next records are those of the millisecond, the source and the manner of `record`, which is the one at `position`. */
+  /** The next records are those of the hour, the source and the manner of `record`, which is the one at `position`. */
   group({ receivedAtMs, source }: StoredRecord): void {
     const { received, sourceText } = this.#exports
     this.#exports.group()
@@ -134,7 +137,6 @@ export class Lines {
 
   /** Goes on, in an object that has `objectBytes` of at the most `objectBytesMax`. */
   run(objectBytes: number, objectBytesMax: number): Status {
-    this.#firstPlace = this.place
     this.#state[FIELDS.objectBytes] = objectBytes
     this.#state[FIELDS.objectBytesMax] = objectBytesMax
     return STATUSES[this.#exports.run()] as Status
@@ -145,19 +147,24 @@ export class Lines {
     return this.#bytes.subarray(OUTPUT_AT, OUTPUT_AT + this.#told('outputBytes'))
   }
 
-  /** The place of the record that the last run began with. */
-  get firstPlace(): number {
-    return this.#firstPlace
-  }
-
-  /** How many records the last run had to do with, from `firstPlace`: those up to `place` it ended, one more perhaps not. */
+  /** How many records the last run had to do with. */
   get tallies(): number {
     return this.#told('tallies')
   }
 
+  /** How many of them it ended: all of them, or all but the last. */
+  get ended(): number {
+    return this.#told('ended')
+  }
+
+  /** The place in the segment of the `nth` of them. */
+  tallyPlace(nth: number): number {
+    return this.#bytes.readUInt32LE(TALLIES_AT + nth * TALLY_BYTES)
+  }
+
   /** How many lines the last run made of the `nth` of them. */
   tally(nth: number): number {
-    return this.#bytes.readUInt32LE(TALLIES_AT + nth * 4)
+    return this.#bytes.readUInt32LE(TALLIES_AT + nth * TALLY_BYTES + 4)
   }
 
   /** The bytes of the records that the last run ended. */
@@ -218,9 +225,10 @@ export class Lines {
     return (this.#spans[2 * index + 1] as number) - FRAME_AT
   }
 
-  #goTo(position: number, place: number, index: number): void {
+  #goTo(position: number, place: number | 'held', index: number): void {
     this.#state[FIELDS.position] = FRAME_AT + position
-    this.#state[FIELDS.place] = place
+    this.#state[FIELDS.place] = place === 'held' ? 0 : place
+    this.#state[FIELDS.holdPlaces] = place === 'held' ? 1 : 0
     this.#state[FIELDS.index] = index
   }
 

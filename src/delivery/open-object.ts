@@ -29,14 +29,14 @@ export class OpenObject {
 
   /** Adds what the last run made. */
   async add(lines: Lines): Promise<void> {
-    const { tallies, firstPlace, place } = lines
+    const { tallies, ended } = lines
     let sum = 0
     for (let nth = 0; nth < tallies; nth++) {
       const tally = lines.tally(nth)
       sum += tally
       this.#begun += tally
-      this.#place = firstPlace + nth
-      if (this.#place < place) this.#endRecord()
+      this.#place = lines.tallyPlace(nth)
+      if (nth < ended) this.#endRecord()
     }
     await this.encoder.add(lines.output, sum)
   }

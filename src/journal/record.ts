@@ -9,6 +9,9 @@ import type { NewRecord, RecordKind, RememberedNote } from './journal.ts'
 /** Length of a record's header. */
 export const RECORD_HEADER_BYTES = 24
 
+/** Zero in the file. */
+const PLACE_AT = 20
+
 /** Every kind; a record holds its place in this list. */
 const KINDS: readonly RecordKind[] = ['collection', 'value', 'array', 'lines', 'made']
 
@@ -31,6 +34,17 @@ function sourceName(name: string): Uint8Array {
   return lastSource.bytes
 }
 
+/** How many bytes the record at `position` takes. */
+export function recordBytesAt(frameBody: Buffer, position: number): number {
+  const around = RECORD_HEADER_BYTES + frameBody.readUInt8(position + 17) + frameBody.readUInt16LE(position + 18)
+  return around + frameBody.readUInt32LE(position)
+}
+
+/** Has a record hold its place in its segment, where it stands in memory among others than in the file. */
+export function setPlace(into: Buffer, position: number, place: number): void {
+  into.writeUInt32LE(place, position + PLACE_AT)
+}
+
 /** Writes a record at `position`; returns the position behind it. The room must be there. */
 export function writeRecord(into: Buffer, position: number, record: NewRecord): number {
   const source = sourceName(record.source)
@@ -40,7 +54,7 @@ export function writeRecord(into: Buffer, position: number, record: NewRecord): 
   into.writeUInt8(kindNumber(record.kind), position + 16)
   into.writeUInt8(source.length, position + 17)
   into.writeUInt16LE(record.note === undefined ? 0 : record.note.length, position + 18)
-  into.writeUInt32LE(0, position + 20)
+  into.writeUInt32LE(0, position + PLACE_AT)
   into.set(source, position + RECORD_HEADER_BYTES)
   let bodyAt = position + RECORD_HEADER_BYTES + source.length
   if (record.note !== undefined) {

@@ -5,7 +5,7 @@ import { LineRuns } from '../../src/delivery/line-runs.ts'
 import { Lines, RECORD_PAYLOADS_MAX } from '../../src/delivery/lines.ts'
 import { BODY_PAYLOADS_MAX } from '../../src/intake/shapes.ts'
 import type { NewRecord } from '../../src/journal/journal.ts'
-import { readRecord, recordBytes } from '../../src/journal/record.ts'
+import { readRecord, recordBytes, recordBytesAt, setPlace } from '../../src/journal/record.ts'
 import { encoded, frameOf, RECEIPT_PREFIX, RECEIVED_AT_MS, recordOf } from './lines-of.ts'
 
 const OUTPUT_BYTES = 64 * 1024
@@ -193,6 +193,43 @@ test('milliseconds and sources in any order are told apart', async () => {
     return array(payloadsOf(i % 4, 8 + (i % 50)), { source, receivedAtMs, note: Buffer.alloc(i % 5, '[') })
   })
   await expectLines([samples, samples.slice(7), samples])
+})
+
+test('moments of one hour are one group, up to its last millisecond, and each line has its own', async () => {
+  const hourAtMs = RECEIVED_AT_MS - (RECEIVED_AT_MS % 3_600_000)
+  const moments = [0, 1, 9, 10, 99, 100, 999, 1000, 9999, 10_000, 59_999, 60_000, 599_999, 600_000, 3_599_999]
+  const within = [...moments, ...moments.toReversed(), ...Array.from({ length: 997 }, (_, i) => i * 3607)]
+  const at = (ms: number) => value('1', { receivedAtMs: hourAtMs + ms })
+  expect(await expectLines([within.map(at)])).toMatchObject({ new_group: 1 })
+  for (const beyond of [-1, 3_600_000]) {
+    expect(await expectLines([[0, beyond, 3_599_999].map(at)])).toMatchObject({ new_group: 3 })
+  }
+  for (const year of [1970, 9999, 12_026]) {
+    const from = Date.UTC(year, 11, 31, 23)
+    await expectLines([[7, 3_599_998].map((ms) => value('1', { receivedAtMs: from + ms }))])
+  }
+})
+
+test('records that hold their places have them in their lines, and among the runs', async () => {
+  const places = [7, 8, 3, 4_000_000_000, 0]
+  const frame = frameOf(places.map((_, i) => array(payloadsOf(i, 20)).record))
+  let at = 0
+  for (const place of places) {
+    setPlace(frame, at, place)
+    at += recordBytesAt(frame, at)
+  }
+  lines.begin(RECEIPT_PREFIX)
+  lines.load(frame, 0, 'held', 0)
+  expect(lines.run(0, 1 << 20)).toBe('new_group')
+  expect(lines.place).toBe(7)
+  lines.group(readRecord(frame, 0))
+  expect(lines.run(0, 1 << 20)).toBe('frame_done')
+  expect(places.map((_, nth) => [lines.tallyPlace(nth), lines.tally(nth)])).toEqual(
+    places.map((place, i) => [place, i]),
+  )
+  const found = Buffer.from(lines.output).toString().trimEnd().split('\n')
+  const receipts = found.map((line) => JSON.parse(line).receipt)
+  expect(receipts).toEqual(places.flatMap((place, i) => Array(i).fill(RECEIPT_PREFIX + place)))
 })
 
 test('the most payloads that intake takes are the most that are found', () => {

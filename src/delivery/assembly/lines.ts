@@ -18,6 +18,10 @@ const TALLIES = 28
 const RECORD_BYTES = 32
 const LONG_START = 36
 const LONG_END = 40
+/** How many of the tallies are of records that are at their end. */
+const ENDED = 44
+/** Not 0: each record holds its own place. */
+const HOLD_PLACES = 48
 
 /** Why `run` came back; their places in `STATUSES` of `lines.ts`. */
 const FRAME_DONE = 0
@@ -31,9 +35,11 @@ const LONG_PAYLOAD = 5
 export const prefix: usize = memory.data(256)
 export const received: usize = memory.data(256)
 export const sourceText: usize = memory.data(2048)
-/** Of the group, as the journal has them; the name is a length (u32) and then its bytes. */
+/** Of the group, as the journal has it: a length (u32), and then its bytes. */
 const sourceName: usize = memory.data(260)
-const receivedAtMs: usize = memory.data(8, 8)
+/** When `received` is, and when the group's hour begins. */
+let receivedAtMs: f64 = NaN
+let hourAtMs: f64 = NaN
 /** Its lines are made already: nothing comes before a payload, which is a line without its last brace. */
 let isMade = false
 
@@ -49,6 +55,12 @@ const VERSION_BYTES_MAX: usize = 8192
 const LINE_ROOM_BYTES: usize = 48
 
 const RECORD_HEADER_BYTES = 24
+const HOUR_MS: f64 = 3_600_000
+/** What `received` ends with, and what comes before that and changes within an hour: `MM:SS.mmm`. */
+const RECEIVED_END_BYTES: usize = 13
+const WITHIN_HOUR_BYTES: usize = 9
+/** A tally is a record's place and how many lines of it were made, u32 each. */
+const TALLY_SHIFT: usize = 3
 
 let output: usize = 0
 let outputMax: usize = 0
@@ -57,7 +69,7 @@ let talliesMax: u32 = 0
 /** The record whose spans are in the table; 0 for none. */
 let found: usize = 0
 
-/** Says where things are. A tally is the number of lines of a record, a u32. */
+/** Says where things are. */
 export function place(spans: usize, spansMax: i32, tallyTable: usize, tallyMax: u32, out: usize, outMax: usize): void {
   placeTable(spans, spansMax)
   tallies = tallyTable
@@ -69,15 +81,16 @@ export function place(spans: usize, spansMax: i32, tallyTable: usize, tallyMax: 
 /** The frame in memory is another one. */
 export function forget(): void {
   found = 0
-  // No record came in this moment.
-  store<f64>(receivedAtMs, NaN)
+  // No record came in this hour.
+  receivedAtMs = hourAtMs = NaN
 }
 
-/** The next records are those of the millisecond and the source of the next one. */
+/** The next records are those of the hour and the source of the next one. */
 export function group(): void {
   const record: usize = load<u32>(state, POSITION)
   const bytes = <u32>load<u8>(record, 17)
-  store<u64>(receivedAtMs, load<u64>(record, 8))
+  receivedAtMs = load<f64>(record, 8)
+  hourAtMs = Math.floor(receivedAtMs / HOUR_MS) * HOUR_MS
   isMade = load<u8>(record, 16) == KIND_MADE
   store<u32>(sourceName, bytes)
   memory.copy(sourceName + 4, record + RECORD_HEADER_BYTES, bytes)
@@ -98,12 +111,15 @@ export function run(): u32 {
   let objectBytes = load<u32>(state, OBJECT_BYTES)
   let index = load<i32>(state, INDEX)
   let place = load<u32>(state, PLACE)
+  const holdPlaces = load<u32>(state, HOLD_PLACES) != 0
   let tally: u32 = 0
+  let ended: u32 = 0
   let recordBytes: u32 = 0
   let out = output
   const outEnd = output + outputMax
   let status: u32 = FRAME_DONE
   while (record < frameEnd) {
+    if (holdPlaces) place = load<u32>(record, 20)
     if (tally == talliesMax) {
       status = OUTPUT_FULL
       break
@@ -147,7 +163,9 @@ export function run(): u32 {
         break
       }
     }
-    store<u32>(tallies + ((<usize>tally) << 2), <u32>(index - first))
+    const tallyAt = tallies + ((<usize>tally) << TALLY_SHIFT)
+    store<u32>(tallyAt, place)
+    store<u32>(tallyAt, <u32>(index - first), 4)
     tally++
     if (index < count) {
       if (status == LONG_PAYLOAD && out == output) out = beginLong(index)
@@ -156,6 +174,7 @@ export function run(): u32 {
     }
     recordBytes += <u32>(end - record)
     record = end
+    ended = tally
     place++
     index = 0
     found = 0
@@ -167,6 +186,7 @@ export function run(): u32 {
   store<u32>(state, objectBytes, OBJECT_BYTES)
   store<u32>(state, <u32>(out - output), OUTPUT_BYTES)
   store<u32>(state, tally, TALLIES)
+  store<u32>(state, ended, ENDED)
   store<u32>(state, recordBytes, RECORD_BYTES)
   return status
 }
@@ -187,12 +207,37 @@ function beginLong(index: i32): usize {
   return beforePayload(output, index)
 }
 
-/** Whether a record came in the group's millisecond and from its source, with lines to be made as well or with none. */
+/**
+ * Whether a record came in the group's hour and from its source, with lines to be made as well or with none: `received` is
+ * then its own.
+ */
 function isOfGroup(record: usize): bool {
-  if (load<u64>(record, 8) != load<u64>(receivedAtMs)) return false
   if ((load<u8>(record, 16) == KIND_MADE) != isMade) return false
   const bytes = <u32>load<u8>(record, 17)
-  return bytes == load<u32>(sourceName) && memory.compare(record + RECORD_HEADER_BYTES, sourceName + 4, bytes) == 0
+  if (bytes != load<u32>(sourceName)) return false
+  if (memory.compare(record + RECORD_HEADER_BYTES, sourceName + 4, bytes) != 0) return false
+  const atMs = load<f64>(record, 8)
+  return atMs == receivedAtMs || isWithinHour(atMs)
+}
+
+/** Writes a moment of the group's hour into `received`. */
+function isWithinHour(atMs: f64): bool {
+  const sinceMs = atMs - hourAtMs
+  // Of NaN neither is true.
+  if (!(sinceMs >= 0 && sinceMs < HOUR_MS)) return false
+  receivedAtMs = atMs
+  const ms = <u32>sinceMs
+  const at = received + 4 + <usize>load<u32>(received) - RECEIVED_END_BYTES - WITHIN_HOUR_BYTES
+  twoDigits(at, ms / 60_000)
+  twoDigits(at + 3, (ms / 1000) % 60)
+  store<u8>(at + 6, 0x30 + (ms % 1000) / 100)
+  twoDigits(at + 7, ms % 100)
+  return true
+}
+
+function twoDigits(to: usize, value: u32): void {
+  store<u8>(to, 0x30 + value / 10)
+  store<u8>(to, 0x30 + (value % 10), 1)
 }
 
 /** Makes what the lines of the record at `place` of its segment share. */
