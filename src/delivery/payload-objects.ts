@@ -6,8 +6,9 @@ import type { StoredRecord } from '../journal/record.ts'
 import type { LedgerObject } from '../observe/ledger-entry.ts'
 import { LineRuns } from './line-runs.ts'
 import type { Lines } from './lines.ts'
+import { ManyPuts } from './many-puts.ts'
 import { payloadName, payloadSetName } from './object-name.ts'
-import { type PatienceContext, putUntilStored, type Trouble } from './patience.ts'
+import type { PatienceContext } from './patience.ts'
 import type { PutProgress } from './put-progress.ts'
 import type { Budget } from './turn.ts'
 
@@ -40,37 +41,21 @@ interface PayloadSet {
 export class PayloadObjects {
   payloads = 0
   readonly #header: SegmentHeader
-  readonly #context: PayloadPuts & { onMended: (trouble: Trouble) => void }
-  readonly #stop = new AbortController()
+  readonly #context: PayloadPuts
+  readonly #many: ManyPuts
   readonly #sets = new Map<string, PayloadSet>()
   /** Records come in runs of one source and hour. */
   #set: PayloadSet | undefined
-  #underWay = 0
   /** By place, in their order: how many payloads of a record are not stored. */
   readonly #unstored = new Map<number, number>()
   /** The place behind the records that were added, all of them from the first on. */
   #next = 0
   #storedUnnoted = 0
-  #isStopped = false
-  #failure: { error: unknown } | undefined
-  #wake = () => {}
-  /** Of all objects in trouble, one is told of: a store that is down would be as many lines of the log as puts. */
-  #speaker: string | undefined
-  /** Those whose names are taken by others: that others are stored mends none of them. */
-  readonly #taken = new Set<string>()
-  #isParked = false
 
   constructor(header: SegmentHeader, context: PayloadPuts) {
     this.#header = header
-    const signal = AbortSignal.any([context.signal, this.#stop.signal])
-    const onTrouble = (trouble: Trouble) => {
-      if (trouble.kind === 'taken') this.#taken.add(trouble.object)
-      this.#speaker ??= trouble.object
-      if (this.#speaker !== trouble.object) return
-      this.#isParked ||= trouble.kind !== 'retry'
-      context.onTrouble(trouble)
-    }
-    this.#context = { ...context, signal, onTrouble, onMended: context.onTrouble }
+    this.#context = context
+    this.#many = new ManyPuts(context)
   }
 
   /** Begins to put the payloads of a record, which `lines` has found in it, as room is made for each. False when told to stop. */
@@ -93,12 +78,11 @@ export class PayloadObjects {
       const body = new Uint8Array(bytes)
       await puts.take(1)
       await bodies.take(body.length)
-      if (this.#isStopped || this.#failure) {
+      if (this.#many.isOver) {
         this.#giveBack(body)
-        return this.#halt()
+        return await this.#many.fewerThan(1)
       }
-      this.#underWay += 1
-      void this.#put(place, payloadName(set.name, place, index), body, sha256)
+      this.#put(place, payloadName(set.name, place, index), body, sha256)
     }
     set.payloads += payloads
     set.runs.add(place, payloads)
@@ -108,19 +92,14 @@ export class PayloadObjects {
 
   /** Waits until all of them are stored. False when told to stop. */
   async end(): Promise<boolean> {
-    while (this.#underWay > 0 && !this.#failure) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
-    if (this.#isStopped || this.#failure) return this.#halt()
+    if (!(await this.#many.fewerThan(1))) return false
     await this.#context.progress.remove()
     return true
   }
 
   /** Nobody waits for them any longer: puts under way are given up, to be repeated with the segment. */
   abandon(): void {
-    this.#stop.abort()
+    this.#many.abandon()
     void this.#context.progress.close()
   }
 
@@ -131,20 +110,12 @@ export class PayloadObjects {
     })
   }
 
-  async #put(place: number, name: string, body: Uint8Array<ArrayBuffer>, sha256: Uint8Array): Promise<void> {
+  #put(place: number, name: string, body: Uint8Array<ArrayBuffer>, sha256: Uint8Array): void {
     const object = { name, body, sha256, contentType: 'application/octet-stream', contentEncoding: undefined }
-    try {
-      if (await putUntilStored(object, this.#context)) {
-        this.#isMended(name)
-        this.#isStored(place)
-      } else this.#isStopped = true
-    } catch (error) {
-      this.#failure ??= { error }
-    }
-    if (this.#speaker === name) this.#speaker = undefined
-    this.#giveBack(body)
-    this.#underWay -= 1
-    if (this.#underWay === 0 || this.#failure) this.#wake()
+    this.#many.start(object, (there) => {
+      if (there) this.#isStored(place)
+      this.#giveBack(body)
+    })
   }
 
   #isStored(place: number): void {
@@ -158,24 +129,9 @@ export class PayloadObjects {
     this.#context.progress.note(Math.min(first, this.#next))
   }
 
-  /** A segment may have very many objects left: whoever looks is not to think that it waits for somebody all the while. */
-  #isMended(object: string): void {
-    this.#taken.delete(object)
-    if (!this.#isParked || this.#taken.size > 0) return
-    this.#isParked = false
-    this.#speaker = undefined
-    this.#context.onMended({ kind: 'mended', object, reason: '', attempt: 0, pauseMs: 0 })
-  }
-
   #giveBack(body: Uint8Array): void {
     this.#context.bodies.give(body.length)
     this.#context.puts.give(1)
-  }
-
-  #halt(): false {
-    this.abandon()
-    if (this.#failure) throw this.#failure.error
-    return false
   }
 
   #setFor(record: StoredRecord): PayloadSet {

@@ -1,0 +1,86 @@
+/** Many objects of one segment being put at once, and what is told of them: one trouble at a time, and when all is well again. */
+
+import type { OutgoingObject } from '../destination/destination.ts'
+import { type PatienceContext, putUntilStored, type Trouble } from './patience.ts'
+import type { There } from './taken.ts'
+
+/** Those of one segment. */
+export class ManyPuts {
+  readonly #context: PatienceContext & { onMended: (trouble: Trouble) => void }
+  readonly #stop = new AbortController()
+  #underWay = 0
+  #isStopped = false
+  #failure: { error: unknown } | undefined
+  #wake = () => {}
+  /** Of all objects in trouble, one is told of: a store that is down would be as many lines of the log as puts. */
+  #speaker: string | undefined
+  /** Those whose names are taken by others: that others are stored mends none of them. */
+  readonly #taken = new Set<string>()
+  #isParked = false
+
+  /** `signal` of the context ends all of them. */
+  constructor(context: PatienceContext) {
+    const signal = AbortSignal.any([context.signal, this.#stop.signal])
+    const onTrouble = (trouble: Trouble) => {
+      if (trouble.kind === 'taken') this.#taken.add(trouble.object)
+      this.#speaker ??= trouble.object
+      if (this.#speaker !== trouble.object) return
+      this.#isParked ||= trouble.kind !== 'retry'
+      context.onTrouble(trouble)
+    }
+    this.#context = { ...context, signal, onTrouble, onMended: context.onTrouble }
+  }
+
+  /** They were told to stop, or one of them failed: the segment is to be delivered again. */
+  get isOver(): boolean {
+    return this.#isStopped || this.#failure !== undefined
+  }
+
+  /** Begins to put an object until it is stored; `ended` hears when it is over, with what is there then if it is stored. */
+  start(object: OutgoingObject, ended: (there: There | undefined) => void): void {
+    this.#underWay += 1
+    void this.#put(object, ended)
+  }
+
+  /** Waits until fewer than `count` are under way. False when told to stop, and rejects when one of them failed. */
+  async fewerThan(count: number): Promise<boolean> {
+    while (this.#underWay >= count && !this.isOver) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    if (!this.isOver) return true
+    this.abandon()
+    if (this.#failure) throw this.#failure.error
+    return false
+  }
+
+  /** Nobody waits for them any longer: puts under way are given up, to be repeated with the segment. */
+  abandon(): void {
+    this.#stop.abort()
+  }
+
+  async #put(object: OutgoingObject, ended: (there: There | undefined) => void): Promise<void> {
+    let there: There | undefined
+    try {
+      there = await putUntilStored(object, this.#context)
+      if (there) this.#isMended(object.name)
+      else this.#isStopped = true
+    } catch (error) {
+      this.#failure ??= { error }
+    }
+    if (this.#speaker === object.name) this.#speaker = undefined
+    this.#underWay -= 1
+    ended(there)
+    this.#wake()
+  }
+
+  /** A segment may have very many objects left: whoever looks is not to think that it waits for somebody all the while. */
+  #isMended(object: string): void {
+    this.#taken.delete(object)
+    if (!this.#isParked || this.#taken.size > 0) return
+    this.#isParked = false
+    this.#speaker = undefined
+    this.#context.onMended({ kind: 'mended', object, reason: '', attempt: 0, pauseMs: 0 })
+  }
+}
