@@ -36,6 +36,8 @@ export interface Compressor {
   write(chunk: Uint8Array): Promise<void>
   /** Ends the object. */
   end(): Promise<Compressed>
+  /** Nobody wants the object any more. */
+  abandon(): void
 }
 
 /**
@@ -48,6 +50,7 @@ export function createCompressor(compression: Compression, isChecked = false): C
     return {
       write: async (chunk) => collected.add(chunk),
       end: async () => collected.finish(),
+      abandon: () => collected.finish().release(),
     }
   }
   const stream =
@@ -72,6 +75,10 @@ export function createCompressor(compression: Compression, isChecked = false): C
       stream.end()
       await Promise.race([failed, ended])
       return collected.finish()
+    },
+    abandon() {
+      stream.destroy()
+      collected.finish().release()
     },
   }
 }

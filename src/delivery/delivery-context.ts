@@ -22,6 +22,8 @@ export interface DeliveryContext {
   destinationKey: string
   /** Whose turn it is to encode: one at a time keeps memory flat. */
   turn: Turn
+  /** Of deliveries that take their records by source one does: it holds a part of its segment in memory. */
+  sorting: Budget
   /** When whoever has the turn rests, if it may. */
   pace: Pace
   /** `createCompressor`: work of other threads, as little under this one's control as the disk. */

@@ -44,10 +44,23 @@ export class ObjectEncoder {
     if (this.#at > 0) await this.#flush()
     await this.#writing
     // Given back now: the encoder may be held for as long as the object waits to be stored.
+    this.#giveChunks()
+    return await this.#compressor.end()
+  }
+
+  /** Gives up what was added. */
+  abandon(): void {
+    void this.#writing.then(
+      () => this.#giveChunks(),
+      () => {},
+    )
+    this.#compressor.abandon()
+  }
+
+  #giveChunks(): void {
     this.#chunks.give(this.#chunk)
     this.#chunks.give(this.#spare)
     this.#chunk = this.#spare = Buffer.alloc(0)
-    return await this.#compressor.end()
   }
 
   /** Hands the chunk to the compressor, which works on it while the next one fills. */

@@ -13,6 +13,8 @@ import { bury, type Death } from './dead-letter.ts'
 /** The dead of one segment. */
 export class Letters {
   readonly list: DeadLetter[] = []
+  /** What is told of already: a segment may be read more than once. */
+  readonly #told = new Set<string>()
   readonly #path: string
   readonly #platform: Platform
   readonly #observe: Observer
@@ -25,16 +27,21 @@ export class Letters {
 
   /** Nothing can be set aside of frames that are gone; the ledger finds what they held missing as well. */
   lost(reason: string): void {
+    if (this.#told.has(reason)) return
+    this.#told.add(reason)
     this.list.push({ place: undefined, payloads: 0, bytes: 0, reason })
     this.#observe({ kind: 'journal-lost', path: this.#path, reason })
   }
 
   /** Keeps damaged bytes of the segment's file. */
   async setAside(file: OpenFile, offset: number, bytes: number): Promise<void> {
-    // What it held can't be told; the ledger finds it missing from what the segment was sealed with.
-    this.list.push({ place: undefined, payloads: 0, bytes, reason: `${bytes} damaged bytes at ${offset}` })
+    const reason = `${bytes} damaged bytes at ${offset}`
+    if (this.#told.has(reason)) return
     const stretch = { path: this.#path, number: parseSegmentPath(this.#path)?.number ?? 0, offset, bytes }
     await setAside(this.#platform.files, dirname(this.#path), file, stretch, this.#observe)
+    this.#told.add(reason)
+    // What it held can't be told; the ledger finds it missing from what the segment was sealed with.
+    this.list.push({ place: undefined, payloads: 0, bytes, reason })
   }
 
   /** Sets a record aside that can't be stored now or ever. `bytes` are those that count as dead. */
@@ -45,8 +52,10 @@ export class Letters {
     death: Death,
     bytes = recordBytes(record),
   ): Promise<void> {
+    if (this.#told.has(receipt)) return
     const { files, clock } = this.#platform
     await bury(files, this.#path, receipt, record, death, clock.nowMs())
+    this.#told.add(receipt)
     this.add(place, record.payloads, bytes, death)
     this.#observe({ kind: 'dead-letter', receipt, payloads: record.payloads, reason: death.reason })
   }

@@ -31,6 +31,10 @@ export class ManyPuts {
     this.#context = { ...context, signal, onTrouble, onMended: context.onTrouble }
   }
 
+  get underWay(): number {
+    return this.#underWay
+  }
+
   /** They were told to stop, or one of them failed: the segment is to be delivered again. */
   get isOver(): boolean {
     return this.#isStopped || this.#failure !== undefined

@@ -11,6 +11,13 @@ export interface Partition {
   receivedAtMs: number
 }
 
+const HOUR_MS = 3_600_000
+
+/** The same for all records of one source and UTC hour, and for no others. */
+export function partitionKey({ source, receivedAtMs }: Partition): string {
+  return `${source}/${Math.floor(receivedAtMs / HOUR_MS)}`
+}
+
 /** `{source}/date=2026-11-21/hour=01/{node}-{lane}-{segment}-{tag}-{part}.ndjson.zst`. */
 export function objectName(header: SegmentHeader, partition: Partition, part: number): string {
   const file = `${header.node}-${header.lane}-${segmentDigits(header.number)}-${header.tag}-${part}`

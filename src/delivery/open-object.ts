@@ -59,6 +59,11 @@ export class OpenObject {
     return this.#runs.list()
   }
 
+  /** Nobody wants it any more. */
+  abandon(): void {
+    this.encoder.abandon()
+  }
+
   #endRecord(): void {
     if (this.#begun > 0) this.#runs.add(this.#place, this.#begun)
     this.#begun = 0

@@ -7,12 +7,10 @@ import type { LedgerObject } from '../observe/ledger-entry.ts'
 import { LineRuns } from './line-runs.ts'
 import type { Lines } from './lines.ts'
 import { ManyPuts } from './many-puts.ts'
-import { payloadName, payloadSetName } from './object-name.ts'
+import { partitionKey, payloadName, payloadSetName } from './object-name.ts'
 import type { PatienceContext } from './patience.ts'
 import type { PutProgress } from './put-progress.ts'
 import type { Budget } from './turn.ts'
-
-const HOUR_MS = 3_600_000
 
 /** What putting them needs; `signal` ends all puts of this segment. */
 export interface PayloadPuts extends PatienceContext {
@@ -29,8 +27,6 @@ export interface PayloadPuts extends PatienceContext {
 /** All objects of one source and hour, as the ledger knows them. */
 interface PayloadSet {
   name: string
-  source: string
-  hour: number
   bytes: number
   payloads: number
   runs: LineRuns
@@ -44,8 +40,6 @@ export class PayloadObjects {
   readonly #context: PayloadPuts
   readonly #many: ManyPuts
   readonly #sets = new Map<string, PayloadSet>()
-  /** Records come in runs of one source and hour. */
-  #set: PayloadSet | undefined
   /** By place, in their order: how many payloads of a record are not stored. */
   readonly #unstored = new Map<number, number>()
   /** The place behind the records that were added, all of them from the first on. */
@@ -135,17 +129,13 @@ export class PayloadObjects {
   }
 
   #setFor(record: StoredRecord): PayloadSet {
-    const { source, receivedAtMs } = record
-    const hour = Math.floor(receivedAtMs / HOUR_MS)
-    if (this.#set?.source === source && this.#set.hour === hour) return this.#set
-    const key = `${source}/${hour}`
+    const key = partitionKey(record)
     let set = this.#sets.get(key)
     if (!set) {
       const name = payloadSetName(this.#header, record)
-      set = { name, source, hour, bytes: 0, payloads: 0, runs: new LineRuns(), digests: createHash('sha256') }
+      set = { name, bytes: 0, payloads: 0, runs: new LineRuns(), digests: createHash('sha256') }
       this.#sets.set(key, set)
     }
-    this.#set = set
     return set
   }
 }

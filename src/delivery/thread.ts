@@ -35,6 +35,7 @@ const context: DeliveryContext = {
   destination: openDestination(start.place, systemPlatform, process.env),
   destinationKey: placeKey(start.place),
   turn,
+  sorting: new Budget(1),
   pace: new Pace(systemPlatform.clock, turn),
   // S3 compares what it gets with its SHA-256, and keeps that; a directory and another Millrace don't.
   compress: (compression) => createCompressor(compression, start.place.kind !== 's3'),

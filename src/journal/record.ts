@@ -37,7 +37,16 @@ function sourceName(name: string): Uint8Array {
 /** How many bytes the record at `position` takes. */
 export function recordBytesAt(frameBody: Buffer, position: number): number {
   const around = RECORD_HEADER_BYTES + frameBody.readUInt8(position + 17) + frameBody.readUInt16LE(position + 18)
-  return around + frameBody.readUInt32LE(position)
+  const bytes = around + frameBody.readUInt32LE(position)
+  if (position + bytes > frameBody.length) throw misfit(position)
+  return bytes
+}
+
+/** From whom and when it came. */
+export function sourceAndTimeAt(frameBody: Buffer, position: number): { source: string; receivedAtMs: number } {
+  const sourceAt = position + RECORD_HEADER_BYTES
+  const source = frameBody.toString('utf8', sourceAt, sourceAt + frameBody.readUInt8(position + 17))
+  return { source, receivedAtMs: frameBody.readDoubleLE(position + 8) }
 }
 
 /** Has a record hold its place in its segment, where it stands in memory among others than in the file. */
@@ -88,7 +97,7 @@ export function readRecord(frameBody: Buffer, position: number): StoredRecord {
   const noteAt = sourceAt + frameBody.readUInt8(position + 17)
   const bodyAt = noteAt + frameBody.readUInt16LE(position + 18)
   const end = bodyAt + bodyLength
-  if (kind === undefined || end > frameBody.length) throw new Error(`a record at ${position} does not fit its frame`)
+  if (kind === undefined || end > frameBody.length) throw misfit(position)
   return {
     kind,
     payloads: frameBody.readUInt32LE(position + 4),
@@ -97,6 +106,11 @@ export function readRecord(frameBody: Buffer, position: number): StoredRecord {
     ...(noteAt === bodyAt ? {} : { note: frameBody.subarray(noteAt, bodyAt) }),
     body: frameBody.subarray(bodyAt, end),
   }
+}
+
+/** The frame's CRC held: a bug. */
+function misfit(position: number): Error {
+  return new Error(`a record at ${position} does not fit its frame`)
 }
 
 /** What is remembered of a record with a note. */

@@ -158,6 +158,7 @@ test('a chunk is not written to again while the compressor works on it', async (
       pieces.push(before.toString())
     },
     end: async () => ({ body: new Uint8Array(0), sha256: new Uint8Array(0), release() {} }),
+    abandon() {},
   }
   const encoder = new ObjectEncoder(slow, new ChunkPool(CHUNK_BYTES, 8))
   const piece = Buffer.alloc(60_000)

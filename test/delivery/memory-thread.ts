@@ -94,6 +94,7 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
     destination,
     destinationKey: 'test',
     turn,
+    sorting: new Budget(1),
     pace: new Pace(platform.clock, turn),
     lines: new Lines(),
     garbage: new Garbage({ bytesMax: Number.POSITIVE_INFINITY }),

@@ -127,10 +127,14 @@ export class DeliveryThreads {
       destination: seams.destination?.(to) ?? to,
       destinationKey: 'simulated',
       turn,
+      sorting: new Budget(1),
       pace: new Pace(platform.clock, turn),
       lines: spareLines.pop() ?? new Lines(),
       garbage: new Garbage({ bytesMax: Number.POSITIVE_INFINITY }),
-      compress: (compression) => inSimulatedTime(world, strand, createCompressor(compression)),
+      compress: (compression) => {
+        const compressor = createCompressor(compression)
+        return { ...inSimulatedTime(world, strand, compressor), abandon: () => compressor.abandon() }
+      },
       decompress: (compression, take) => inSimulatedTime(world, strand, createDecompressor(compression, take)),
       chunks: new ChunkPool(CHUNK_BYTES, 8),
       bodies: new Budget(bodyBytesMax),

@@ -15,23 +15,27 @@ export interface SentRecord extends NewRecord {
 
 /** Longer than the journal's stage and an encoder's chunk. */
 const LARGE_BYTES = 1_200_000
-const SOURCES = ['default', 'default', 'shop-7', 'Büro 2', 'x'.repeat(255)]
+const FEW_SOURCES = ['default', 'default', 'shop-7', 'Büro 2', 'x'.repeat(255)]
+/** Enough for most segments to be mixed, and some of them alike in their beginnings. */
+const MANY_SOURCES = Array.from({ length: 24 }, (_, i) => `s${i}`)
 
 /** Makes one client's records after another. */
 export class Records {
   readonly #random: Seeded
   /** How many of a thousand records are large, or of very many payloads. */
   readonly #largePermille: number
+  readonly #sources: readonly string[]
   #payloads = 0
 
   constructor(random: Seeded, largePermille: number) {
     this.#random = random
     this.#largePermille = largePermille
+    this.#sources = random.chance(0.3) ? MANY_SOURCES : FEW_SOURCES
   }
 
   next(receivedAtMs: number): SentRecord {
     const random = this.#random
-    const source = random.pick(SOURCES)
+    const source = random.pick(this.#sources)
     const isLarge = random.below(1000) < this.#largePermille
     const kind = random.pick(['collection', 'value', 'array', 'lines'] as const)
     const count = kind === 'value' ? 1 : isLarge ? 1 + random.below(3000) : random.below(random.chance(0.1) ? 60 : 5)

@@ -1,0 +1,118 @@
+/**
+ * The records of a segment in the order of their sources and hours, and for each of those in their own: one object at a time
+ * is made of them, however many sources there are. The file is read once to count, and once for each stretch of that order.
+ */
+
+import { recordBytesAt, setPlace, sourceAndTimeAt } from '../journal/record.ts'
+import { partitionKey } from './object-name.ts'
+
+/** How much of a segment is in memory at a time, and the record that reaches beyond it. */
+const GATHERED_BYTES = 16 << 20
+/** A piece of it: what memory for lines usually holds. */
+const PIECE_BYTES = 1 << 20
+const GROUPS_AT_START = 1 << 16
+
+/** A whole frame of records, and the place in the segment of the first. */
+export interface RecordFrame {
+  body: Buffer
+  firstRecord: number
+}
+
+/** Of one segment. */
+export class BySource {
+  /** By source and hour: its number, in the order in which they first appear. */
+  readonly #numbers = new Map<string, number>()
+  /** How long each one's records are together. */
+  readonly #bytes: number[] = []
+  /** Of every record, in the order of the file. */
+  #groups = new Uint32Array(GROUPS_AT_START)
+  #records = 0
+  #longest = 0
+  readonly #gatheredBytes: number
+
+  /** Holds about `gatheredBytes` of the segment at a time. */
+  constructor(gatheredBytes = GATHERED_BYTES) {
+    this.#gatheredBytes = gatheredBytes
+  }
+
+  /** Looks at the records of the next frame. */
+  count(body: Buffer): void {
+    for (let position = 0; position < body.length; ) {
+      const bytes = recordBytesAt(body, position)
+      const group = this.#numberOf(partitionKey(sourceAndTimeAt(body, position)))
+      this.#bytes[group] = (this.#bytes[group] as number) + bytes
+      this.#longest = Math.max(this.#longest, bytes)
+      if (this.#records === this.#groups.length) this.#groups = grown(this.#groups)
+      this.#groups[this.#records] = group
+      this.#records += 1
+      position += bytes
+    }
+  }
+
+  /**
+   * The records, each with its place, in pieces that are as frames' bodies; a piece is good until the next. `frames` begins
+   * once more with those that were counted.
+   */
+  async *pieces(frames: () => AsyncIterable<RecordFrame>): AsyncGenerator<Buffer> {
+    const total = this.#bytes.reduce((sum, bytes) => sum + bytes, 0)
+    const memory = Buffer.allocUnsafeSlow(Math.min(total, this.#gatheredBytes + this.#longest))
+    for (let from = 0; from < total; ) {
+      const bytes = await this.#gather(frames(), from, memory)
+      for (let at = 0; at < bytes; ) {
+        const end = pieceEnd(memory, at, bytes)
+        yield memory.subarray(at, end)
+        at = end
+      }
+      from += bytes
+    }
+  }
+
+  /** Copies the records that begin within so many bytes behind `from`, each to its own place in that order. Returns how long they are. */
+  async #gather(frames: AsyncIterable<RecordFrame>, from: number, memory: Buffer): Promise<number> {
+    /** Where each group's next record goes. */
+    const nextAt = new Float64Array(this.#bytes.length)
+    for (let group = 1; group < nextAt.length; group++) {
+      nextAt[group] = (nextAt[group - 1] as number) + (this.#bytes[group - 1] as number)
+    }
+    let nth = 0
+    let end = from
+    for await (const { body, firstRecord } of frames) {
+      let place = firstRecord
+      for (let position = 0; position < body.length; place++) {
+        const bytes = recordBytesAt(body, position)
+        const group = this.#groups[nth++] as number
+        const at = nextAt[group] as number
+        nextAt[group] = at + bytes
+        if (at >= from && at < from + this.#gatheredBytes) {
+          body.copy(memory, at - from, position, position + bytes)
+          setPlace(memory, at - from, place)
+          end = Math.max(end, at + bytes)
+        }
+        position += bytes
+      }
+    }
+    return end - from
+  }
+
+  #numberOf(key: string): number {
+    const known = this.#numbers.get(key)
+    if (known !== undefined) return known
+    const number = this.#bytes.length
+    this.#numbers.set(key, number)
+    this.#bytes.push(0)
+    return number
+  }
+}
+
+/** The end of the last record that begins within a piece from `from`. */
+function pieceEnd(memory: Buffer, from: number, bytes: number): number {
+  let end = from
+  while (end < bytes && end - from < PIECE_BYTES) end += recordBytesAt(memory, end)
+  return end
+}
+
+function grown(numbers: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(2 * numbers.length)
+  larger.set(numbers)
+  return larger
+}

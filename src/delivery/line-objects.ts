@@ -1,0 +1,234 @@
+/** Objects of format `lines`: the payloads of one source and hour each, a line for each of them. */
+
+import type { OutgoingObject } from '../destination/destination.ts'
+import type { SegmentHeader } from '../journal/layout.ts'
+import { receiptPrefix } from '../journal/name.ts'
+import { readRecord, recordBytes, type StoredRecord } from '../journal/record.ts'
+import type { LedgerObject } from '../observe/ledger-entry.ts'
+import type { DeliveryContext } from './delivery-context.ts'
+import type { Letters } from './letters.ts'
+import { ManyPuts } from './many-puts.ts'
+import { objectName, partitionKey } from './object-name.ts'
+import { OpenObject } from './open-object.ts'
+import type { PatienceContext } from './patience.ts'
+import type { Seat } from './seat.ts'
+import type { There } from './taken.ts'
+
+/** How many objects of a segment may be on their way that has one for each of its sources. */
+const MANY_PUTS = 64
+/** A segment of more is mixed: it has so many open at once where its records stand as they came. */
+const OPEN_MAX = 4
+/** So is one whose records change so often from one object to another: each time costs as much as some lines. */
+const CHANGES_MAX = 1000
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+
+/** What making and putting them needs. */
+export interface LinePuts
+  extends PatienceContext,
+    Pick<DeliveryContext, 'bodies' | 'chunks' | 'compress' | 'garbage' | 'lines'> {
+  seat: Seat
+  letters: Letters
+  sentPath: string
+}
+
+/** How the records come: as they stand in the segment, or those of each source and hour together. */
+export type Order = 'as-they-came' | 'by-source'
+
+/** The records that are being encoded: their first, and the source and hour of their object. */
+interface Group {
+  first: StoredRecord
+  key: string
+}
+
+/** How an object was finished in the middle of a frame: what `lines` had is as before, or loaded anew, or all is over. */
+type Finished = 'lines-there' | 'lines-gone' | 'stopped'
+
+/** The objects of one segment. */
+export class LineObjects {
+  payloads = 0
+  /** Of records in them. */
+  bytes = 0
+  readonly #header: SegmentHeader
+  readonly #context: LinePuts
+  readonly #order: Order
+  readonly #puts: ManyPuts
+  /** By source and hour. */
+  readonly #open = new Map<string, OpenObject>()
+  /** In the order in which they were finished. */
+  readonly #stored: LedgerObject[] = []
+  #finished = 0
+  /** How often a record belonged to another object than the one before. */
+  #changes = 0
+  #lastKey: string | undefined
+  /**
+   * How many objects of a source and hour were begun. Each counts by itself: a last frame that is there at one delivery
+   * and gone at the next (its sync had failed, nobody was promised it) renames no other's objects.
+   */
+  readonly #parts = new Map<string, number>()
+
+  constructor(header: SegmentHeader, context: LinePuts, order: Order) {
+    this.#header = header
+    this.#context = context
+    this.#order = order
+    this.#puts = new ManyPuts(context)
+  }
+
+  /**
+   * Makes the lines of a frame's records, and objects of them. `mixed` when records would better come by source: all of
+   * the segment once more, to objects of its own.
+   */
+  async add(frame: Buffer, firstRecord: number | 'held'): Promise<'done' | 'mixed' | 'stopped'> {
+    const { lines, seat } = this.#context
+    lines.load(frame, 0, firstRecord, 0)
+    let group: Group | undefined
+    for (;;) {
+      const begun = group === undefined ? undefined : this.#open.get(group.key)
+      const status = lines.run(begun?.encoder.bytes ?? 0, this.#header.objectBytesMax)
+      this.bytes += lines.recordBytes
+      // An object hears of a run without a line, too: the record of a long payload may have ended in it, or be all of it.
+      const isHeard = begun !== undefined || lines.output.length > 0 || status === 'long_payload'
+      if (group !== undefined && isHeard) {
+        const object = begun ?? this.#begin(group)
+        object.hasMade ||= group.first.kind === 'made'
+        await object.add(lines)
+        if (status === 'long_payload') await object.addLong(lines, frame)
+        if (object.encoder.bytes >= this.#header.objectBytesMax) {
+          const finished = await this.#finishWithin(frame, firstRecord, group.key, object)
+          if (finished === 'stopped') return 'stopped'
+          if (finished === 'lines-gone') group = undefined
+          continue
+        }
+      }
+      const rest = seat.rest()
+      if (rest) await rest
+      if (status === 'frame_done') return 'done'
+      if (status === 'new_group') {
+        const first = readRecord(frame, lines.position)
+        const key = partitionKey(first)
+        if (this.#order === 'as-they-came' && this.#isMixedWith(key)) return 'mixed'
+        const finished = await this.#finishOther(frame, firstRecord, key)
+        if (finished === 'stopped') return 'stopped'
+        group = finished === 'lines-gone' ? undefined : { first, key }
+        if (group) lines.group(first)
+      } else if (status === 'misfit') {
+        await this.#passOver(frame, firstRecord)
+        group = undefined
+      }
+    }
+  }
+
+  /** There are no more records. False when told to stop. */
+  async close(): Promise<boolean> {
+    for (const [key, object] of this.#open) if (!(await this.#finish(key, object))) return false
+    return true
+  }
+
+  /** Waits until all of them are stored. False when told to stop. */
+  end(): Promise<boolean> {
+    return this.#puts.fewerThan(1)
+  }
+
+  /** Nobody waits for them any longer. */
+  abandon(): void {
+    this.#puts.abandon()
+    for (const object of this.#open.values()) object.abandon()
+    this.#open.clear()
+  }
+
+  /** For the ledger. */
+  list(): LedgerObject[] {
+    return this.#stored
+  }
+
+  /** Whether records change from one object to another so much, now that the next one's is `key`. */
+  #isMixedWith(key: string): boolean {
+    if (key !== this.#lastKey) this.#changes += 1
+    this.#lastKey = key
+    return this.#open.size > OPEN_MAX || this.#changes > CHANGES_MAX
+  }
+
+  #begin({ first, key }: Group): OpenObject {
+    const { compress, chunks } = this.#context
+    const partition = { source: first.source, receivedAtMs: first.receivedAtMs }
+    const object = new OpenObject(partition, compress(this.#header.compression), chunks)
+    this.#open.set(key, object)
+    return object
+  }
+
+  /** The record that `lines` stopped at has more payloads than they had room for, or is none that lines can be made of. */
+  async #passOver(frame: Buffer, firstRecord: number | 'held'): Promise<void> {
+    const { lines, letters } = this.#context
+    const { position, place } = lines
+    const behind = (records: number) => (firstRecord === 'held' ? firstRecord : place + records)
+    const record = readRecord(frame, position)
+    if (lines.widen(record)) return lines.load(frame, position, behind(0), 0)
+    const reason = lines.misfit(record) ?? 'its lines can not be made'
+    await letters.bury(receiptPrefix(this.#header) + place, place, record, { reason })
+    lines.load(frame, position + recordBytes(record), behind(1), 0)
+  }
+
+  /** By source, an object gets no more once a record is another's than `key`. */
+  async #finishOther(frame: Buffer, firstRecord: number | 'held', key: string): Promise<Finished> {
+    if (this.#order === 'as-they-came') return 'lines-there'
+    for (const [last, object] of this.#open) {
+      if (last !== key) return await this.#finishWithin(frame, firstRecord, last, object)
+    }
+    return 'lines-there'
+  }
+
+  /** Ends an object in the middle of a frame. */
+  async #finishWithin(frame: Buffer, firstRecord: number | 'held', key: string, object: OpenObject): Promise<Finished> {
+    const { lines } = this.#context
+    const { position, place, index, loads } = lines
+    if (!(await this.#finish(key, object))) return 'stopped'
+    if (lines.loads === loads) return 'lines-there'
+    // Others had their turn meanwhile: the frame is this delivery's own, the memory for lines is not.
+    lines.resume(receiptPrefix(this.#header))
+    lines.load(frame, position, firstRecord === 'held' ? firstRecord : place, index)
+    return 'lines-gone'
+  }
+
+  /** Ends an object and begins to put it; others encode while as many are on their way as may be. False when told to stop. */
+  async #finish(key: string, object: OpenObject): Promise<boolean> {
+    const { bodies, garbage, seat, sentPath } = this.#context
+    const { compression } = this.#header
+    this.#open.delete(key)
+    const { body, sha256, release } = await object.encoder.end()
+    const part = this.#parts.get(key) ?? 0
+    this.#parts.set(key, part + 1)
+    const outgoing: OutgoingObject = {
+      name: objectName(this.#header, object.partition, part),
+      body,
+      sha256,
+      contentType: 'application/x-ndjson',
+      contentEncoding: compression === 'none' ? undefined : compression,
+      sentPath,
+    }
+    await bodies.take(body.length)
+    const nth = this.#finished
+    this.#finished += 1
+    this.#puts.start(outgoing, (there) => {
+      bodies.give(body.length)
+      // A put that was given up may still be at it.
+      if (!there) return
+      release()
+      garbage.add(there.bytes)
+      this.#stored[nth] = ledgerObject(outgoing.name, object, there)
+      this.payloads += object.encoder.payloads
+    })
+    const most = this.#order === 'by-source' ? MANY_PUTS : 1
+    if (this.#puts.underWay < most) return true
+    seat.leave()
+    if (!(await this.#puts.fewerThan(most))) return false
+    // Only now, with nothing in hand that holds the object's bytes: the next turn may be many objects away.
+    await seat.take()
+    return true
+  }
+}
+
+function ledgerObject(name: string, object: OpenObject, there: There): LedgerObject {
+  const { linesBeyond, sha256, ...rest } = there
+  const stored = { name, ...rest, sha256: hex(sha256), lines: object.encoder.payloads, runs: object.runs() }
+  return { ...stored, ...(linesBeyond > 0 && { linesBeyond }), ...(object.hasMade && { hasMade: true as const }) }
+}

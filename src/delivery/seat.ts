@@ -1,0 +1,33 @@
+/** One delivery's turn among those of its thread: taken and left again and again, and rested in where it may be. */
+
+import type { Pace } from './pace.ts'
+import type { Turn } from './turn.ts'
+
+/** Of one delivery. */
+export class Seat {
+  readonly #turn: Turn
+  readonly #pace: Pace
+  readonly #mayRest: boolean
+  #leave = () => {}
+
+  constructor({ turn, pace }: { turn: Turn; pace: Pace }, mayRest: boolean) {
+    this.#turn = turn
+    this.#pace = pace
+    this.#mayRest = mayRest
+  }
+
+  async take(): Promise<void> {
+    this.#leave = await this.#turn.take()
+    this.#pace.begin()
+  }
+
+  /** Others have their turn. Leaving again does nothing. */
+  leave(): void {
+    this.#leave()
+  }
+
+  /** A good place to rest; undefined when none is due. */
+  rest(): Promise<void> | undefined {
+    return this.#mayRest ? this.#pace.rest() : undefined
+  }
+}
