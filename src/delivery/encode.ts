@@ -41,11 +41,11 @@ export class ObjectEncoder {
 
   /** Ends the object. */
   async end(): Promise<Compressed> {
-    if (this.#at > 0) await this.#flush()
     await this.#writing
+    const compressed = await this.#compressor.end(this.#chunk.subarray(0, this.#at))
     // Given back now: the encoder may be held for as long as the object waits to be stored.
     this.#giveChunks()
-    return await this.#compressor.end()
+    return compressed
   }
 
   /** Gives up what was added. */

@@ -83,6 +83,35 @@ describe.each(KINDS)('%s', (kind) => {
     expect(sha256).toHaveLength(32)
   })
 
+  test.each([1, 500, 300_000])(
+    'has done a last chunk of %d bytes by the end, alone or behind others',
+    async (bytes) => {
+      const last = Buffer.alloc(bytes, '{"line":1}\n')
+      for (const before of [[], chunksOf(1)]) {
+        const compressor = createCompressor(kind)
+        for (const chunk of before) await compressor.write(chunk)
+        const reused = Buffer.from(last)
+        const { body, sha256, release } = await compressor.end(reused)
+        reused.fill(0xaa)
+        expect(OPEN[kind](body).equals(Buffer.concat([...before, last]))).toBe(true)
+        expect(Buffer.from(sha256)).toEqual(createHash('sha256').update(body).digest())
+        release()
+      }
+    },
+  )
+
+  test('is given up at any time, and others are none the worse for it', async () => {
+    const [first = Buffer.alloc(0)] = chunksOf(1)
+    for (const chunks of [[], [first]]) {
+      const compressor = createCompressor(kind)
+      for (const chunk of chunks) void compressor.write(chunk)
+      compressor.abandon()
+    }
+    const other = createCompressor(kind)
+    await other.write(first)
+    expect(OPEN[kind]((await other.end()).body).equals(first)).toBe(true)
+  })
+
   test('makes an object of nothing that opens to nothing', async () => {
     const { body } = await createCompressor(kind).end()
     expect(OPEN[kind](body)).toHaveLength(0)
@@ -97,6 +126,8 @@ test.each([false, true])(
     const body = Buffer.from((await compressor.end()).body)
     expect(body.length).toBeGreaterThan(500_000)
     expect(zstdFrame(body)).toEqual({ length: body.length, isChecked })
+    const whole = Buffer.from((await createCompressor('zstd', isChecked).end(Buffer.alloc(9999, 'lines'))).body)
+    expect(zstdFrame(whole)).toEqual({ length: whole.length, isChecked })
   },
 )
 

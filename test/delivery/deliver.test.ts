@@ -139,8 +139,8 @@ describe('a repeat', () => {
     let released = 0
     context.compress = (compression) => {
       const compressor = createCompressor(compression)
-      const end = async () => ({ ...(await compressor.end()), release: () => released++ })
-      return { ...compressor, end }
+      const end = async (last?: Uint8Array) => ({ ...(await compressor.end(last)), release: () => released++ })
+      return { write: (chunk) => compressor.write(chunk), end, abandon: () => compressor.abandon() }
     }
     store.answer = (_, put) => {
       if (put < 3) return { kind: 'stored', already: false }

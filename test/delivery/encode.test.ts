@@ -157,7 +157,10 @@ test('a chunk is not written to again while the compressor works on it', async (
       expect(Buffer.from(chunk).equals(before)).toBe(true)
       pieces.push(before.toString())
     },
-    end: async () => ({ body: new Uint8Array(0), sha256: new Uint8Array(0), release() {} }),
+    async end(last: Uint8Array = new Uint8Array(0)) {
+      await slow.write(last)
+      return { body: new Uint8Array(0), sha256: new Uint8Array(0), release() {} }
+    },
     abandon() {},
   }
   const encoder = new ObjectEncoder(slow, new ChunkPool(CHUNK_BYTES, 8))

@@ -162,7 +162,7 @@ function cutOff({ strand, files, context }: Thread): void {
 /** A compressor or a decompressor. */
 interface Codec<End> {
   write(chunk: Uint8Array): Promise<void>
-  end(): Promise<End>
+  end(last?: Uint8Array): Promise<End>
 }
 
 /** The real one, on real threads: it begins at a simulated time, when the chunk must still be the same, and ends there. */
@@ -172,5 +172,5 @@ function inSimulatedTime<End>(world: World, strand: Strand, codec: Codec<End>): 
     new Promise<T>((resolve, reject) => {
       world.after(random.unit() * 3, () => work().then(resolve, reject), strand)
     })
-  return { write: (chunk) => atItsTime(() => codec.write(chunk)), end: () => atItsTime(() => codec.end()) }
+  return { write: (chunk) => atItsTime(() => codec.write(chunk)), end: (last) => atItsTime(() => codec.end(last)) }
 }
