@@ -6,8 +6,9 @@
 import { recordBytesAt, setPlace, sourceAndTimeAt } from '../journal/record.ts'
 import { partitionKey } from './object-name.ts'
 
-/** How much of a segment is in memory at a time, and the record that reaches beyond it. */
+/** How much of a segment is in memory at a time, and the record that reaches beyond it; or an eighth, if that's more. */
 const GATHERED_BYTES = 16 << 20
+const READINGS_MAX = 8
 /** A piece of it: what memory for lines usually holds. */
 const PIECE_BYTES = 1 << 20
 const GROUPS_AT_START = 1 << 16
@@ -29,10 +30,12 @@ export class BySource {
   #records = 0
   #longest = 0
   readonly #gatheredBytes: number
+  readonly #readingsMax: number
 
-  /** Holds about `gatheredBytes` of the segment at a time. */
-  constructor(gatheredBytes = GATHERED_BYTES) {
+  /** Holds about `gatheredBytes` of the segment at a time, or more where it would be read more than `readingsMax` times. */
+  constructor(gatheredBytes = GATHERED_BYTES, readingsMax = READINGS_MAX) {
     this.#gatheredBytes = gatheredBytes
+    this.#readingsMax = readingsMax
   }
 
   /** Looks at the records of the next frame. */
@@ -55,9 +58,10 @@ export class BySource {
    */
   async *pieces(frames: () => AsyncIterable<RecordFrame>): AsyncGenerator<Buffer> {
     const total = this.#bytes.reduce((sum, bytes) => sum + bytes, 0)
-    const memory = Buffer.allocUnsafeSlow(Math.min(total, this.#gatheredBytes + this.#longest))
+    const gatheredBytes = Math.max(this.#gatheredBytes, Math.ceil(total / this.#readingsMax))
+    const memory = Buffer.allocUnsafeSlow(Math.min(total, gatheredBytes + this.#longest))
     for (let from = 0; from < total; ) {
-      const bytes = await this.#gather(frames(), from, memory)
+      const bytes = await this.#gather(frames(), from, gatheredBytes, memory)
       for (let at = 0; at < bytes; ) {
         const end = pieceEnd(memory, at, bytes)
         yield memory.subarray(at, end)
@@ -67,8 +71,8 @@ export class BySource {
     }
   }
 
-  /** Copies the records that begin within so many bytes behind `from`, each to its own place in that order. Returns how long they are. */
-  async #gather(frames: AsyncIterable<RecordFrame>, from: number, memory: Buffer): Promise<number> {
+  /** Copies the records that begin within `count` bytes from `from`, each to its own place in that order. Returns how long they are. */
+  async #gather(frames: AsyncIterable<RecordFrame>, from: number, count: number, memory: Buffer): Promise<number> {
     /** Where each group's next record goes. */
     const nextAt = new Float64Array(this.#bytes.length)
     for (let group = 1; group < nextAt.length; group++) {
@@ -83,7 +87,7 @@ export class BySource {
         const group = this.#groups[nth++] as number
         const at = nextAt[group] as number
         nextAt[group] = at + bytes
-        if (at >= from && at < from + this.#gatheredBytes) {
+        if (at >= from && at < from + count) {
           body.copy(memory, at - from, position, position + bytes)
           setPlace(memory, at - from, place)
           end = Math.max(end, at + bytes)

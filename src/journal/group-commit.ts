@@ -8,6 +8,7 @@ import type { Observer } from '../observe/events.ts'
 import type { Amount } from '../observe/ledger-entry.ts'
 import type { Timer } from '../platform/clock.ts'
 import type { Platform } from '../platform/platform.ts'
+import { Fullness } from './fullness.ts'
 import { Gathering } from './gathering.ts'
 import { Holdings } from './holdings.ts'
 import type { AppendRefusal, Journal, NewRecord, RememberedNote, SealedSegment, Waiter } from './journal.ts'
@@ -39,8 +40,7 @@ export class FileJournal implements Journal {
   readonly #onSealed: (segment: SealedSegment) => void
   readonly #maker: SegmentMaker
   #segment: Segment | undefined
-  /** About what the open segment's lines come to. */
-  #segmentLineBytes = 0
+  readonly #fullness: Fullness
   readonly #staging = new Staging()
   readonly #gathering: Gathering
   #running: Promise<void> | undefined
@@ -63,6 +63,7 @@ export class FileJournal implements Journal {
     this.#options = options
     this.#observe = observe
     this.#onSealed = onSealed
+    this.#fullness = new Fullness(options)
     this.#gathering = new Gathering(platform.clock)
     this.#maker = new SegmentMaker(platform, options, lastNumber)
     this.#noteKeeper = new NoteKeeper(platform.files, platform.clock, options.directory, options.noteWindowMs)
@@ -194,7 +195,7 @@ export class FileJournal implements Journal {
       this.bytes += segment.reservedBytes - reservedBytes
     }
     this.bytes -= stage.recordBytes
-    this.#segmentLineBytes += this.#lineBytes(stage)
+    this.#fullness.add(stage)
     this.#holdings.accept(stage)
     segment.notes.push(...stage.notes(segment.receiptPrefix, firstRecord))
     if (firstRecord === 0) this.#sealTimer.start()
@@ -206,8 +207,7 @@ export class FileJournal implements Journal {
     const full = this.#segment
     if (next.madePayloads > 0) this.#maker.takesMade = true
     if (full && (full.takesMade || next.madePayloads === 0)) {
-      const isFull = this.#segmentLineBytes + this.#lineBytes(next) > this.#options.objectBytesMax
-      if (full.records === 0 || !(this.#sealWanted || isFull)) {
+      if (full.records === 0 || !(this.#sealWanted || this.#fullness.isFullWith(next))) {
         this.#sealWanted = false
         return
       }
@@ -220,7 +220,7 @@ export class FileJournal implements Journal {
   }
 
   async #createSegment(): Promise<Segment> {
-    this.#segmentLineBytes = 0
+    this.#fullness.clear()
     const segment = await this.#maker.make()
     this.bytes += segment.reservedBytes
     this.#holdings.hold(segment.number, segment)
@@ -230,10 +230,6 @@ export class FileJournal implements Journal {
   get #roomBytesMax(): number {
     const { journalBytesMax = Number.POSITIVE_INFINITY } = this.#options
     return roomWithin(journalBytesMax, journalBytesMax - this.bytes - FRAME_HEADER_BYTES)
-  }
-
-  #lineBytes(stage: Stage): number {
-    return stage.recordBytes + (stage.payloads - stage.madePayloads) * this.#options.lineExtraBytes
   }
 
   #announce(sealed: SealedSegment): void {

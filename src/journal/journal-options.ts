@@ -14,7 +14,7 @@ export interface JournalOptions {
   format: ObjectFormat
   /** How objects of lines will be compressed: kept there, too. */
   compression: Compression
-  /** Where objects are cut; kept in the header, too. A segment is sealed before its lines would pass it. */
+  /** Where objects are cut; kept in the header, too. A segment is sealed before its lines would pass it (`Fullness`). */
   objectBytesMax: number
   /** About how much longer than its payload a line is: what a segment's lines come to is estimated with it. */
   lineExtraBytes: number

@@ -4,6 +4,9 @@ import type { AppendRefusal, NewRecord, RememberedNote, Waiter } from './journal
 import { FRAME_HEADER_BYTES, writeFrameHeader } from './layout.ts'
 import { noteOf, recordBytes, writeRecord } from './record.ts'
 
+/** How many sources are told apart: more make no difference to how long a segment may be. */
+export const SOURCES_MAX = 4
+
 /** A buffer that grew for one long record is kept up to this length: others like it often follow. */
 const KEPT_BYTES_MAX = 4 << 20
 
@@ -13,6 +16,10 @@ export class Stage {
   payloads = 0
   /** Those of them whose lines are made already. */
   madePayloads = 0
+  /** Whose records they are: some of the names, where there are many. */
+  readonly sources = new Set<string>()
+  /** Records come in runs of one source. */
+  #lastSource: string | undefined
   readonly #usualBytes: number
   #buffer: Buffer
   #end = FRAME_HEADER_BYTES
@@ -41,6 +48,7 @@ export class Stage {
     this.records += 1
     this.payloads += record.payloads
     if (record.kind === 'made') this.madePayloads += record.payloads
+    if (record.source !== this.#lastSource) this.#addSource(record.source)
     this.#waiters.push(waiter)
     waiter.copied?.()
     return true
@@ -79,7 +87,14 @@ export class Stage {
     for (const waiter of waiters) waiter.refused(refusal)
   }
 
+  #addSource(source: string): void {
+    this.#lastSource = source
+    if (this.sources.size < SOURCES_MAX) this.sources.add(source)
+  }
+
   #clear(): void {
+    this.sources.clear()
+    this.#lastSource = undefined
     this.records = 0
     this.payloads = 0
     this.madePayloads = 0

@@ -25,7 +25,7 @@ function mixedFrames(count: number, sources: number, payloads = 1): NewRecord[][
 
 describe('records by source', () => {
   /** What comes out, as place and body, and how many pieces that was. */
-  async function sorted(frames: readonly (readonly NewRecord[])[], gatheredBytes: number) {
+  async function sorted(frames: readonly (readonly NewRecord[])[], gatheredBytes: number, readingsMax = 1e9) {
     const read: RecordFrame[] = []
     let next = 0
     for (const records of frames) {
@@ -33,7 +33,7 @@ describe('records by source', () => {
       // Between frames some may be missing: damage was there.
       next += records.length + 3
     }
-    const records = new BySource(gatheredBytes)
+    const records = new BySource(gatheredBytes, readingsMax)
     for (const { body } of read) records.count(body)
     const found: { place: number; body: string; source: string; receivedAtMs: number }[] = []
     let readings = 0
@@ -77,6 +77,11 @@ describe('records by source', () => {
       expect(found).toEqual(expected)
       expect(times).toBeGreaterThanOrEqual(readings)
     }
+  })
+
+  test('are gathered in larger parts where that would be too many', async () => {
+    const { readings } = await sorted(mixedFrames(700, 40, 3), 1, 8)
+    expect(readings).toBeWithin(7, 10)
   })
 
   test('may be longer than what is gathered at a time, and than a piece', async () => {
