@@ -12,6 +12,7 @@ import { memory } from './questions/memory.ts'
 import { payloadObjects } from './questions/payload-objects.ts'
 import { peers } from './questions/peers.ts'
 import { single } from './questions/single.ts'
+import { sources } from './questions/sources.ts'
 import { tcp } from './questions/tcp.ts'
 
 /** In the order of their bars. */
@@ -23,6 +24,7 @@ export const QUESTIONS: readonly Question[] = [
   ackLatency,
   memory,
   growth,
+  sources,
   lanes,
   peers,
   dispatch,

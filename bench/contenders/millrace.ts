@@ -20,6 +20,8 @@ export interface MillraceSubject extends LandingSubject {
 }
 
 const PROGRAM = join(import.meta.dir, '../../bin/millrace')
+const BUN = join(import.meta.dir, '../../bin/with-bun')
+const MANY_SOURCES = join(import.meta.dir, 'many-sources.ts')
 
 /** Starts Millrace with `data` for its journal (gone when it is: backlogs are large), putting objects to the S3 stand-in at `endpoint`. */
 export async function startMillrace(
@@ -27,10 +29,31 @@ export async function startMillrace(
   endpoint: string,
   options: readonly string[] = [],
 ): Promise<MillraceSubject> {
+  return await start(data, endpoint, { command: PROGRAM, before: [], env: {} }, options)
+}
+
+/** The same with records of many sources. */
+export async function startWithSources(
+  sources: number,
+  data: string,
+  endpoint: string,
+  options: readonly string[],
+): Promise<MillraceSubject> {
+  const program = { command: BUN, before: [MANY_SOURCES], env: { SOURCES: String(sources) } }
+  return await start(data, endpoint, program, options)
+}
+
+async function start(
+  data: string,
+  endpoint: string,
+  program: { command: string; before: readonly string[]; env: Record<string, string> },
+  options: readonly string[],
+): Promise<MillraceSubject> {
   const { child, base } = await startListening({
-    command: PROGRAM,
-    args: ['--port', '0', '--data', data, '--to', 's3://bench/objects', ...options],
+    command: program.command,
+    args: [...program.before, '--port', '0', '--data', data, '--to', 's3://bench/objects', ...options],
     env: {
+      ...program.env,
       AWS_ENDPOINT_URL_S3: endpoint,
       AWS_REGION: 'eu-west-1',
       AWS_ACCESS_KEY_ID: 'AKIDBENCH',

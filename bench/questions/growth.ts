@@ -20,7 +20,7 @@ export const growth: Question = {
   needs: ['wrk'],
   notes: [
     '100 payloads a POST, objects of 8 MiB, so that the backlog is one of many segments. The stand-in answers 503 while the journal fills up to `--backlog` (1 GiB if it isn’t given), then 200 while it empties; CPU is that of Millrace’s processes in each quarter, attempts at the destination included.',
-    'The bar compares accepting and delivering the last quarter that came with accepting and delivering the first. As sources grow from 1 to 10,000: not measured, there are no sources before tokens have names.',
+    'The bar compares accepting and delivering the last quarter that came with accepting and delivering the first. As sources grow: `npm run bench -- sources`.',
   ],
   columns: [
     { figure: 'cpuPerMillion', head: 'CPU s per million', digits: 3 },
