@@ -2,7 +2,6 @@
 
 import type { Place } from '../destination/place.ts'
 import type { Event } from '../observe/events.ts'
-import type { Delivered } from './deliver.ts'
 import type { Trouble } from './patience.ts'
 
 /** What all threads start with, and share. */
@@ -31,9 +30,16 @@ export type JobMessage =
   /** Answer, to show that you don't hang. */
   | { kind: 'ask' }
 
+/** `delivered` is JSON of a `Delivered`: of 10,000 objects a copy takes the server's thread 70 ms and more, their text 9. */
+export interface DoneMessage {
+  kind: 'done'
+  job: number
+  delivered: string
+}
+
 /** From a thread. */
 export type ThreadMessage =
-  | { kind: 'done'; job: number; delivered: Delivered }
+  | DoneMessage
   /** This machine's disk failed it, or a bug did; the segment is as it was. */
   | { kind: 'failed'; job: number; reason: string }
   | { kind: 'trouble'; job: number; trouble: Trouble }

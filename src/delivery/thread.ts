@@ -66,7 +66,7 @@ parentPort?.on('message', (message: JobMessage) => {
   if (message.kind === 'ask') return say({ kind: 'answer' })
   const { job, path, mayRest } = message
   deliver(path, context, (trouble) => say({ kind: 'trouble', job, trouble }), mayRest).then(
-    (delivered) => say({ kind: 'done', job, delivered }),
+    (delivered) => say({ kind: 'done', job, delivered: JSON.stringify(delivered) }),
     (error: unknown) =>
       say({ kind: 'failed', job, reason: error instanceof Error ? (error.stack ?? error.message) : `${error}` }),
   )

@@ -164,7 +164,7 @@ export class DeliveryThreads {
     thread.jobs.delete(message.job)
     if (message.kind === 'failed') return job.reject(new Error(message.reason))
     this.#mended(job.segment)
-    job.resolve(message.delivered)
+    job.resolve(JSON.parse(message.delivered) as Delivered)
   }
 
   #mended(segment: string): void {
