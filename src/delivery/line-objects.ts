@@ -191,7 +191,7 @@ export class LineObjects {
 
   /** Ends an object and begins to put it; others encode while as many are on their way as may be. False when told to stop. */
   async #finish(key: string, object: OpenObject): Promise<boolean> {
-    const { bodies, garbage, seat, sentPath } = this.#context
+    const { bodies, destination, garbage, seat, sentPath } = this.#context
     const { compression } = this.#header
     this.#open.delete(key)
     const { body, sha256, release } = await object.encoder.end()
@@ -217,7 +217,7 @@ export class LineObjects {
       this.#stored[nth] = ledgerObject(outgoing.name, object, there)
       this.payloads += object.encoder.payloads
     })
-    const most = this.#order === 'by-source' ? MANY_PUTS : 1
+    const most = this.#order === 'as-they-came' || destination.isOneByOne ? 1 : MANY_PUTS
     if (this.#puts.underWay < most) return true
     seat.leave()
     if (!(await this.#puts.fewerThan(most))) return false

@@ -62,6 +62,8 @@ export interface ListedObject {
 export interface Destination {
   /** For people: `s3://bucket/prefix`, `/var/lib/millrace/objects`. Never holds a secret. */
   readonly url: string
+  /** Objects of one segment come one after the other: all that it notes of them is one file. */
+  readonly isOneByOne?: true
   /**
    * Puts one object unless its name is taken. Gives up with `retry` when `signal` aborts. Once it is `stored` the body's
    * memory is used again: what still goes on then, of an attempt that was given up, must have a copy.

@@ -34,6 +34,7 @@ interface Notes {
 
 class ForwardDestination implements Destination {
   readonly url: string
+  readonly isOneByOne = true
   readonly #platform: Platform
   readonly #servers: ForwardServers
 

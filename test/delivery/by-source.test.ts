@@ -4,11 +4,12 @@ import { describe, expect, test } from 'bun:test'
 import { BySource, type RecordFrame } from '../../src/delivery/by-source.ts'
 import { createCompressor } from '../../src/delivery/compressor.ts'
 import type { PutOutcome } from '../../src/destination/destination.ts'
+import { forwardDestination } from '../../src/destination/forward.ts'
 import type { NewRecord } from '../../src/journal/journal.ts'
 import { readRecords, recordBytes } from '../../src/journal/record.ts'
 import { HEADER, segmentOf, valueRecord } from '../journal/segment-files.ts'
 import { MemoryFiles } from '../memory-files.ts'
-import { quiet, SeededRandom } from '../memory-platform.ts'
+import { memoryPlatform, quiet, SeededRandom } from '../memory-platform.ts'
 import { frameOf, RECEIVED_AT_MS } from './lines-of.ts'
 import { array, contextOf, filesWith, pathOf, takenWhereThere } from './memory-thread.ts'
 
@@ -153,6 +154,20 @@ describe('a segment of many sources', () => {
     expect(mostMaking).toBeWithin(1, 7)
     // The limit of puts is that of all deliveries: 32 here.
     expect(mostPuts).toBeWithin(8, 33)
+  })
+
+  test('is put one object at a time where the destination notes something of each', async () => {
+    const { run, store } = contextOf(filesWith([{ frames: FRAMES }]))
+    store.isOneByOne = true
+    let most = 0
+    store.answer = async () => {
+      most = Math.max(most, store.underWay)
+      await quiet()
+      return { kind: 'stored', already: false }
+    }
+    expect(await run()).toMatchObject({ payloads: 3000 })
+    expect([most, store.objects.size]).toEqual([1, 300])
+    expect(forwardDestination({ servers: [] }, memoryPlatform(1)).isOneByOne).toBe(true)
   })
 
   test('is stored once after a stop at any put, under the same names and in the same lines', async () => {

@@ -34,6 +34,7 @@ export const pathOf = (number: number) => `${LANE}/${`${number}`.padStart(16, '0
 /** A destination that notes what it is given and answers as told; it keeps the first object of each name. */
 export class Store {
   readonly url = 'test:'
+  isOneByOne?: true
   readonly puts: string[] = []
   readonly objects = new Map<string, OutgoingObject>()
   underWay = 0
