@@ -79,6 +79,7 @@ export class BySource {
       nextAt[group] = (nextAt[group - 1] as number) + (this.#bytes[group - 1] as number)
     }
     let nth = 0
+    let gathered = 0
     let end = from
     for await (const { body, firstRecord } of frames) {
       let place = firstRecord
@@ -90,12 +91,15 @@ export class BySource {
         if (at >= from && at < from + count) {
           body.copy(memory, at - from, position, position + bytes)
           setPlace(memory, at - from, place)
+          gathered += bytes
           end = Math.max(end, at + bytes)
         }
         position += bytes
       }
     }
-    return end - from
+    // A frame that is damaged since it was counted is missing: memory would hold others' records in its place.
+    if (nth !== this.#records || end - from !== gathered || gathered === 0) throw new Error('the segment has changed')
+    return gathered
   }
 
   #numberOf(key: string): number {

@@ -10,8 +10,8 @@ import type { OpenFile } from '../platform/files.ts'
 import { BySource, type RecordFrame } from './by-source.ts'
 import type { DeliveryContext } from './delivery-context.ts'
 import { Letters } from './letters.ts'
-import { LineObjects, type LinePuts } from './line-objects.ts'
-import type { Trouble } from './patience.ts'
+import { type Halt, LineObjects, type LinePuts } from './line-objects.ts'
+import { parkedPauseMs, type Trouble } from './patience.ts'
 import { PayloadObjects } from './payload-objects.ts'
 import { PutProgress } from './put-progress.ts'
 import { Seat } from './seat.ts'
@@ -129,29 +129,42 @@ class Delivery {
       for await (const { body, firstRecord } of this.#frames()) {
         const added = await objects.add(body, firstRecord)
         if (added === 'mixed') return undefined
-        if (added === 'stopped') return { kind: 'stopped' }
+        if (added !== 'done') return { kind: 'stopped' }
       }
-      const isStored = (await objects.close()) && (await objects.end())
+      const isStored = (await objects.close()) === 'done' && (await objects.end()) === 'done'
       return isStored ? this.#stored(header, objects, objects.bytes) : { kind: 'stopped' }
     } finally {
       objects.abandon()
     }
   }
 
-  /** Lines source by source. What is stored of them already is put again under the same names, and found there. */
+  /** Lines source by source, as often as it takes. What of them is stored already is put again under the same names, and found there. */
   async #deliverBySource(header: SegmentHeader): Promise<Delivered> {
+    const { clock, random } = this.#context.platform
+    for (let attempt = 1; ; attempt++) {
+      const delivered = await this.#tryBySource(header)
+      if (delivered) return delivered
+      await clock.sleep(parkedPauseMs(random, attempt), this.#context.signal)
+      if (this.#context.signal.aborted) return { kind: 'stopped' }
+    }
+  }
+
+  /** Undefined when too many objects are in trouble of their own, for nobody knows how long: nothing is held meanwhile. */
+  async #tryBySource(header: SegmentHeader): Promise<Delivered | undefined> {
     const objects = new LineObjects(header, this.#linePuts(header), 'by-source')
     try {
-      if (!(await this.#sortInto(objects, header))) return { kind: 'stopped' }
+      const sorted = await this.#sortInto(objects, header)
       // Others encode while the last of these are on their way.
       this.#seat.leave()
-      return (await objects.end()) ? this.#stored(header, objects, objects.bytes) : { kind: 'stopped' }
+      const ended = sorted === 'done' ? await objects.end() : sorted
+      if (ended === 'blocked') return undefined
+      return ended === 'done' ? this.#stored(header, objects, objects.bytes) : { kind: 'stopped' }
     } finally {
       objects.abandon()
     }
   }
 
-  async #sortInto(objects: LineObjects, header: SegmentHeader): Promise<boolean> {
+  async #sortInto(objects: LineObjects, header: SegmentHeader): Promise<'done' | Halt> {
     const { lines, sorting } = this.#context
     // Nobody waits for this in its turn: whoever sorts needs one to go on.
     this.#seat.leave()
@@ -162,7 +175,8 @@ class Delivery {
       const records = new BySource()
       for await (const { body } of this.#frames()) records.count(body)
       for await (const piece of records.pieces(() => this.#frames())) {
-        if ((await objects.add(piece, 'held')) === 'stopped') return false
+        const added = await objects.add(piece, 'held')
+        if (added === 'stopped' || added === 'blocked') return added
       }
       return await objects.close()
     } finally {

@@ -16,6 +16,10 @@ import type { There } from './taken.ts'
 
 /** How many objects of a segment may be on their way that has one for each of its sources. */
 const MANY_PUTS = 64
+/** With so many of them in trouble of their own, others have their turn at being put in order. */
+const ALONE_MAX = 16
+/** So many bytes of those that are left wait for as long as it takes; with more the segment waits without any. */
+const LEFT_BYTES_MAX = 1 << 20
 /** A segment of more is mixed: it has so many open at once where its records stand as they came. */
 const OPEN_MAX = 4
 /** So is one whose records change so often from one object to another: each time costs as much as some lines. */
@@ -41,8 +45,10 @@ interface Group {
   key: string
 }
 
+/** Why nothing goes on: told to stop, or too many objects are in trouble of their own: begin anew, later. */
+export type Halt = 'stopped' | 'blocked'
 /** How an object was finished in the middle of a frame: what `lines` had is as before, or loaded anew, or all is over. */
-type Finished = 'lines-there' | 'lines-gone' | 'stopped'
+type Finished = 'lines-there' | 'lines-gone' | Halt
 
 /** The objects of one segment. */
 export class LineObjects {
@@ -58,6 +64,8 @@ export class LineObjects {
   /** In the order in which they were finished. */
   readonly #stored: LedgerObject[] = []
   #finished = 0
+  /** Of those on their way. */
+  #bodyBytes = 0
   /** How often a record belonged to another object than the one before. */
   #changes = 0
   #lastKey: string | undefined
@@ -78,7 +86,7 @@ export class LineObjects {
    * Makes the lines of a frame's records, and objects of them. `mixed` when records would better come by source: all of
    * the segment once more, to objects of its own.
    */
-  async add(frame: Buffer, firstRecord: number | 'held'): Promise<'done' | 'mixed' | 'stopped'> {
+  async add(frame: Buffer, firstRecord: number | 'held'): Promise<'done' | 'mixed' | Halt> {
     const { lines, seat } = this.#context
     lines.load(frame, 0, firstRecord, 0)
     let group: Group | undefined
@@ -95,7 +103,7 @@ export class LineObjects {
         if (status === 'long_payload') await object.addLong(lines, frame)
         if (object.encoder.bytes >= this.#header.objectBytesMax) {
           const finished = await this.#finishWithin(frame, firstRecord, group.key, object)
-          if (finished === 'stopped') return 'stopped'
+          if (isHalt(finished)) return finished
           if (finished === 'lines-gone') group = undefined
           continue
         }
@@ -108,7 +116,7 @@ export class LineObjects {
         const key = partitionKey(first)
         if (this.#order === 'as-they-came' && this.#isMixedWith(key)) return 'mixed'
         const finished = await this.#finishOther(frame, firstRecord, key)
-        if (finished === 'stopped') return 'stopped'
+        if (isHalt(finished)) return finished
         group = finished === 'lines-gone' ? undefined : { first, key }
         if (group) lines.group(first)
       } else if (status === 'misfit') {
@@ -118,15 +126,20 @@ export class LineObjects {
     }
   }
 
-  /** There are no more records. False when told to stop. */
-  async close(): Promise<boolean> {
-    for (const [key, object] of this.#open) if (!(await this.#finish(key, object))) return false
-    return true
+  /** There are no more records. */
+  async close(): Promise<'done' | Halt> {
+    for (const [key, object] of this.#open) {
+      const finished = await this.#finish(key, object)
+      if (finished !== 'done') return finished
+    }
+    return 'done'
   }
 
-  /** Waits until all of them are stored. False when told to stop. */
-  end(): Promise<boolean> {
-    return this.#puts.fewerThan(1)
+  /** Waits until all of them are stored. */
+  async end(): Promise<'done' | Halt> {
+    let are = await this.#puts.fewerThan(1, this.#order === 'by-source' ? ALONE_MAX : undefined)
+    if (are === 'blocked' && this.#bodyBytes <= LEFT_BYTES_MAX) are = await this.#puts.fewerThan(1)
+    return are === 'fewer' ? 'done' : are
   }
 
   /** Nobody waits for them any longer. */
@@ -181,7 +194,8 @@ export class LineObjects {
   async #finishWithin(frame: Buffer, firstRecord: number | 'held', key: string, object: OpenObject): Promise<Finished> {
     const { lines } = this.#context
     const { position, place, index, loads } = lines
-    if (!(await this.#finish(key, object))) return 'stopped'
+    const finished = await this.#finish(key, object)
+    if (finished !== 'done') return finished
     if (lines.loads === loads) return 'lines-there'
     // Others had their turn meanwhile: the frame is this delivery's own, the memory for lines is not.
     lines.resume(receiptPrefix(this.#header))
@@ -189,8 +203,8 @@ export class LineObjects {
     return 'lines-gone'
   }
 
-  /** Ends an object and begins to put it; others encode while as many are on their way as may be. False when told to stop. */
-  async #finish(key: string, object: OpenObject): Promise<boolean> {
+  /** Ends an object and begins to put it; others encode while as many are on their way as may be. */
+  async #finish(key: string, object: OpenObject): Promise<'done' | Halt> {
     const { bodies, destination, garbage, seat, sentPath } = this.#context
     const { compression } = this.#header
     this.#open.delete(key)
@@ -205,11 +219,14 @@ export class LineObjects {
       contentEncoding: compression === 'none' ? undefined : compression,
       sentPath,
     }
-    await bodies.take(body.length)
+    const room = await this.#roomFor(body.length)
+    if (room !== 'done') return room
+    this.#bodyBytes += body.length
     const nth = this.#finished
     this.#finished += 1
     this.#puts.start(outgoing, (there) => {
       bodies.give(body.length)
+      this.#bodyBytes -= body.length
       // A put that was given up may still be at it.
       if (!there) return
       release()
@@ -217,14 +234,34 @@ export class LineObjects {
       this.#stored[nth] = ledgerObject(outgoing.name, object, there)
       this.payloads += object.encoder.payloads
     })
-    const most = this.#order === 'as-they-came' || destination.isOneByOne ? 1 : MANY_PUTS
-    if (this.#puts.underWay < most) return true
+    const isBySource = this.#order === 'by-source'
+    const most = isBySource && !destination.isOneByOne ? MANY_PUTS : 1
+    if (this.#puts.underWay < most) return 'done'
     seat.leave()
-    if (!(await this.#puts.fewerThan(most))) return false
+    const are = await this.#puts.fewerThan(most, isBySource ? ALONE_MAX : undefined)
+    if (are !== 'fewer') return are
     // Only now, with nothing in hand that holds the object's bytes: the next turn may be many objects away.
     await seat.take()
-    return true
+    return 'done'
   }
+
+  /** Waits until a body may be held, in turn: so many finished ones there may be, and no more are made meanwhile. */
+  async #roomFor(bytes: number): Promise<'done' | Halt> {
+    const { bodies } = this.#context
+    while (!bodies.takeNow(bytes)) {
+      const { underWay } = this.#puts
+      // Others have the rest, and will give it back.
+      if (underWay === 0) await bodies.take(bytes)
+      if (underWay === 0) return 'done'
+      const are = await this.#puts.fewerThan(underWay, ALONE_MAX)
+      if (are !== 'fewer') return are
+    }
+    return 'done'
+  }
+}
+
+function isHalt(finished: Finished): finished is Halt {
+  return finished === 'stopped' || finished === 'blocked'
 }
 
 function ledgerObject(name: string, object: OpenObject, there: There): LedgerObject {

@@ -16,6 +16,8 @@ export class ManyPuts {
   #speaker: string | undefined
   /** Those whose names are taken by others: that others are stored mends none of them. */
   readonly #taken = new Set<string>()
+  /** Those in trouble of their own, of which a taken name is one kind. */
+  readonly #alone = new Set<string>()
   #isParked = false
 
   /** `signal` of the context ends all of them. */
@@ -23,6 +25,8 @@ export class ManyPuts {
     const signal = AbortSignal.any([context.signal, this.#stop.signal])
     const onTrouble = (trouble: Trouble) => {
       if (trouble.kind === 'taken') this.#taken.add(trouble.object)
+      if (trouble.isAlone) this.#alone.add(trouble.object)
+      this.#wake()
       this.#speaker ??= trouble.object
       if (this.#speaker !== trouble.object) return
       this.#isParked ||= trouble.kind !== 'retry'
@@ -46,17 +50,21 @@ export class ManyPuts {
     void this.#put(object, ended)
   }
 
-  /** Waits until fewer than `count` are under way. False when told to stop, and rejects when one of them failed. */
-  async fewerThan(count: number): Promise<boolean> {
-    while (this.#underWay >= count && !this.isOver) {
+  /**
+   * Waits until fewer than `count` are under way; with `aloneMax` only until so many, or all of them, are in trouble of their
+   * own, which may last. Rejects when one of them failed.
+   */
+  async fewerThan(count: number, aloneMax?: number): Promise<'fewer' | 'blocked' | 'stopped'> {
+    const isBlocked = () => aloneMax !== undefined && this.#alone.size >= Math.min(aloneMax, this.#underWay)
+    while (this.#underWay >= count && !this.isOver && !isBlocked()) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     }
-    if (!this.isOver) return true
+    if (!this.isOver) return this.#underWay < count ? 'fewer' : 'blocked'
     this.abandon()
     if (this.#failure) throw this.#failure.error
-    return false
+    return 'stopped'
   }
 
   /** Nobody waits for them any longer: puts under way are given up, to be repeated with the segment. */
@@ -82,6 +90,7 @@ export class ManyPuts {
   /** A segment may have very many objects left: whoever looks is not to think that it waits for somebody all the while. */
   #isMended(object: string): void {
     this.#taken.delete(object)
+    this.#alone.delete(object)
     if (!this.#isParked || this.#taken.size > 0) return
     this.#isParked = false
     this.#speaker = undefined

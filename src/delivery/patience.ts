@@ -24,6 +24,8 @@ export interface Trouble {
   attempt: number
   /** How long until it is tried again. */
   pauseMs: number
+  /** It is this object's alone: that others are stored says nothing of it. */
+  isAlone?: true
 }
 
 /** What waiting needs. */
@@ -54,15 +56,22 @@ export async function putUntilStored(object: OutgoingObject, context: PatienceCo
             'throttled' in outcome ? outcome.throttled?.retryAfterMs : undefined,
             random.unit() * growing(RETRY_PAUSE_MS, attempt),
           )
-        : (0.5 + random.unit() / 2) * growing(PARKED_PAUSE_MS, attempt)
-    onTrouble({ kind: outcome.kind, object: object.name, reason: outcome.reason, attempt, pauseMs })
-    if (outcome.kind === 'park' && !outcome.isAlone) await parking.wait(pauseMs, signal)
+        : parkedPauseMs(random, attempt)
+    const isAlone = outcome.kind === 'taken' || (outcome.kind === 'park' && outcome.isAlone === true)
+    const trouble = { kind: outcome.kind, object: object.name, reason: outcome.reason, attempt, pauseMs }
+    onTrouble(isAlone ? { ...trouble, isAlone } : trouble)
+    if (outcome.kind === 'park' && !isAlone) await parking.wait(pauseMs, signal)
     // That others are stored says nothing of a trouble that is this one's alone: it is not tried again with each of them.
     else if (outcome.kind !== 'retry') await clock.sleep(pauseMs, signal)
     // Time that the destination asked for is waited out all the same: the limit lets nobody put before it is over.
     else await parking.waitOut(pauseMs, random, signal)
   }
   return undefined
+}
+
+/** How long to wait for somebody to mend something, after so many attempts. */
+export function parkedPauseMs(random: Random, attempt: number): number {
+  return (0.5 + random.unit() / 2) * growing(PARKED_PAUSE_MS, attempt)
 }
 
 async function putOnce(object: OutgoingObject, context: PatienceContext): Promise<Attempted> {

@@ -74,7 +74,7 @@ export class PayloadObjects {
       await bodies.take(body.length)
       if (this.#many.isOver) {
         this.#giveBack(body)
-        return await this.#many.fewerThan(1)
+        return (await this.#many.fewerThan(1)) === 'fewer'
       }
       this.#put(place, payloadName(set.name, place, index), body, sha256)
     }
@@ -86,7 +86,7 @@ export class PayloadObjects {
 
   /** Waits until all of them are stored. False when told to stop. */
   async end(): Promise<boolean> {
-    if (!(await this.#many.fewerThan(1))) return false
+    if ((await this.#many.fewerThan(1)) !== 'fewer') return false
     await this.#context.progress.remove()
     return true
   }

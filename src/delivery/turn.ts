@@ -36,10 +36,14 @@ export class Budget {
 
   /** Waits until `count` more may be held. What is larger than the whole budget goes when nothing else is held. */
   async take(count: number): Promise<void> {
-    while (this.#held > 0 && this.#held + count > this.#max) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    }
-    this.#held += count
+    while (!this.takeNow(count)) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Whether `count` more could be held at once; then they are. */
+  takeNow(count: number): boolean {
+    const fits = this.#held === 0 || this.#held + count <= this.#max
+    if (fits) this.#held += count
+    return fits
   }
 
   /** Gives back what was held. */

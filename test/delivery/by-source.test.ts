@@ -102,6 +102,29 @@ describe('records by source', () => {
     }
   })
 
+  test('are not guessed where a frame is no longer what was counted', async () => {
+    const bodies = mixedFrames(200, 20).map((records) => frameOf(records))
+    for (let missing = 0; missing < bodies.length; missing++) {
+      const records = new BySource(1000, 1e9)
+      for (const body of bodies) records.count(body)
+      let readings = 0
+      async function* frames() {
+        readings += 1
+        for (const [nth, body] of bodies.entries()) {
+          if (readings < 3 || nth !== missing) yield { body, firstRecord: 50 * nth }
+        }
+      }
+      const pieces: Buffer[] = []
+      const reading = (async () => {
+        for await (const piece of records.pieces(frames)) pieces.push(Buffer.from(piece))
+      })()
+      await expect(reading).rejects.toThrow('the segment has changed')
+      expect(readings).toBe(3)
+      // What came before that is right, and nothing came after.
+      expect(pieces).toHaveLength(2)
+    }
+  })
+
   test('are none where there are none', async () => {
     expect(await sorted([], 100)).toEqual({ found: [], readings: 0 })
   })
@@ -236,5 +259,44 @@ describe('a segment of many sources', () => {
     expect(await Promise.all([run(2), run(3)])).toMatchObject([{ payloads: 200 }, { payloads: 3 }])
     resolve({ kind: 'stored', already: false })
     expect(await first).toMatchObject({ payloads: 200 })
+  })
+
+  describe('whose names are taken by others', () => {
+    /** `others` objects of the first segment are there already, with other lines; what comes behind it is delivered all the same. */
+    async function expectOthersGoOn(segments: { frames: NewRecord[][] }[], others: number, bodyBytesMax?: number) {
+      const whole = contextOf(filesWith(segments))
+      const expected = await whole.run(1)
+      const it = contextOf(filesWith(segments), bodyBytesMax === undefined ? {} : { bodyBytesMax })
+      takenWhereThere(it.store)
+      const taken = [...whole.store.objects].slice(0, others)
+      for (const [name, object] of taken) it.store.objects.set(name, { ...object, body: Buffer.from('another\n') })
+      const first = it.run(1)
+      await it.platform.clock.advance(1000)
+      const rest = Promise.all(segments.slice(1).map((_, i) => it.run(i + 2)))
+      await it.platform.clock.advance(1000)
+      for (const delivered of await rest) expect(delivered).toMatchObject({ kind: 'stored' })
+      expect(it.troubles.at(-1)).toMatchObject({ kind: 'taken', isAlone: true })
+      for (const [name] of taken) it.store.objects.delete(name)
+      await it.platform.clock.advance(200_000)
+      expect(await first).toEqual(expected)
+      for (const [name, lines] of Object.entries(whole.store.lines())) expect(it.store.lines()[name]).toEqual(lines)
+      return it
+    }
+    const SEGMENTS = [{ frames: mixedFrames(400, 120) }, { frames: mixedFrames(200, 40) }, { frames: [[array(0, 3)]] }]
+
+    test.each([1, 15, 16, 70, 115])('waits for those, %d of them, and lets others go on', async (others) => {
+      await expectOthersGoOn(SEGMENTS, others)
+    })
+
+    test('lets others go on, too, where all bytes that may be held would be those objects’', async () => {
+      const { store } = await expectOthersGoOn(SEGMENTS, 115, 2000)
+      expect(store.bytesMost).toBeLessThanOrEqual(2000)
+    })
+
+    test('holds no more than a little while it waits for the last of them', async () => {
+      const long = (source: string, bytes: number) => [valueRecord(`"${'x'.repeat(bytes)}"`, { source })]
+      const frames = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((source) => long(source, 300_000))
+      await expectOthersGoOn([{ frames }, { frames: [long('a', 700_000)] }], 5, 2_100_000)
+    })
   })
 })
