@@ -95,8 +95,8 @@ ${table(
 )}
 
 The credentials need \`s3:PutObject\` on the prefix (and \`s3:PutObjectAcl\`, unless the bucket has ACLs turned off), and
-\`s3:GetObject\`: after a lost answer or a crash a name may be taken, and an object is only called stored when what is there
-is it.
+\`s3:GetObject\`: after a lost answer or a crash, and in a segment of many sources, a name may be taken, and an
+object is only called stored when what is there is it.
 `
 }
 
