@@ -66,6 +66,8 @@ export class LineObjects {
   #finished = 0
   /** Of those on their way. */
   #bodyBytes = 0
+  /** Of those that are stored since memory was last told of it. */
+  #leftBytes = 0
   /** How often a record belonged to another object than the one before. */
   #changes = 0
   #lastKey: string | undefined
@@ -139,7 +141,14 @@ export class LineObjects {
   async end(): Promise<'done' | Halt> {
     let are = await this.#puts.fewerThan(1, this.#order === 'by-source' ? ALONE_MAX : undefined)
     if (are === 'blocked' && this.#bodyBytes <= LEFT_BYTES_MAX) are = await this.#puts.fewerThan(1)
+    this.#sweep()
     return are === 'fewer' ? 'done' : are
+  }
+
+  /** What stored objects have left behind can go. */
+  #sweep(): void {
+    if (this.#leftBytes > 0) this.#context.garbage.add(this.#leftBytes)
+    this.#leftBytes = 0
   }
 
   /** Nobody waits for them any longer. */
@@ -205,9 +214,25 @@ export class LineObjects {
 
   /** Ends an object and begins to put it; others encode while as many are on their way as may be. */
   async #finish(key: string, object: OpenObject): Promise<'done' | Halt> {
-    const { bodies, destination, garbage, seat, sentPath } = this.#context
-    const { compression } = this.#header
+    const { destination, seat } = this.#context
     this.#open.delete(key)
+    const begun = await this.#beginPut(key, object)
+    if (begun !== 'done') return begun
+    const isBySource = this.#order === 'by-source'
+    const most = isBySource && !destination.isOneByOne ? MANY_PUTS : 1
+    if (this.#puts.underWay < most) return 'done'
+    seat.leave()
+    const are = await this.#puts.fewerThan(most, isBySource ? ALONE_MAX : undefined)
+    if (are !== 'fewer') return are
+    // Only now, with nothing in hand that holds the object's bytes: the next turn may be many objects away.
+    this.#sweep()
+    await seat.take()
+    return 'done'
+  }
+
+  async #beginPut(key: string, object: OpenObject): Promise<'done' | Halt> {
+    const { bodies, sentPath } = this.#context
+    const { compression } = this.#header
     const { body, sha256, release } = await object.encoder.end()
     const part = this.#parts.get(key) ?? 0
     this.#parts.set(key, part + 1)
@@ -219,29 +244,22 @@ export class LineObjects {
       contentEncoding: compression === 'none' ? undefined : compression,
       sentPath,
     }
-    const room = await this.#roomFor(body.length)
+    const { length } = body
+    const room = await this.#roomFor(length)
     if (room !== 'done') return room
-    this.#bodyBytes += body.length
+    this.#bodyBytes += length
     const nth = this.#finished
     this.#finished += 1
     this.#puts.start(outgoing, (there) => {
-      bodies.give(body.length)
-      this.#bodyBytes -= body.length
+      bodies.give(length)
+      this.#bodyBytes -= length
       // A put that was given up may still be at it.
       if (!there) return
       release()
-      garbage.add(there.bytes)
+      this.#leftBytes += there.bytes
       this.#stored[nth] = ledgerObject(outgoing.name, object, there)
       this.payloads += object.encoder.payloads
     })
-    const isBySource = this.#order === 'by-source'
-    const most = isBySource && !destination.isOneByOne ? MANY_PUTS : 1
-    if (this.#puts.underWay < most) return 'done'
-    seat.leave()
-    const are = await this.#puts.fewerThan(most, isBySource ? ALONE_MAX : undefined)
-    if (are !== 'fewer') return are
-    // Only now, with nothing in hand that holds the object's bytes: the next turn may be many objects away.
-    await seat.take()
     return 'done'
   }
 
