@@ -3,6 +3,7 @@
  * `run` goes on until its owner has something to do, says what in `state`, and is called again.
  */
 
+import { copy, copyFlat, digits, twoDigits } from './bytes'
 import { count, endOf, findSpans, KIND_LINES, KIND_MADE, placeTable, startOf, versionEnd, versionStart } from './spans'
 
 /** What its owner and `run` tell each other, a u32 each; the numbers are their places in `FIELDS` of `lines.ts`. */
@@ -235,11 +236,6 @@ function isWithinHour(atMs: f64): bool {
   return true
 }
 
-function twoDigits(to: usize, value: u32): void {
-  store<u8>(to, 0x30 + value / 10)
-  store<u8>(to, 0x30 + (value % 10), 1)
-}
-
 /** Makes what the lines of the record at `place` of its segment share. */
 function begin(place: u32): bool {
   const versionBytes = versionEnd - versionStart
@@ -270,40 +266,4 @@ function text(to: usize, from: usize): usize {
   const bytes = <usize>load<u32>(from)
   copy(to, from + 4, bytes)
   return to + bytes
-}
-
-/** Copies `bytes` bytes, and up to 15 more. */
-function copy(to: usize, from: usize, bytes: usize): void {
-  const end = to + bytes
-  while (to < end) {
-    v128.store(to, v128.load(from))
-    to += 16
-    from += 16
-  }
-}
-
-/** The same with a space for each CR and LF: in valid JSON they are never in a string. */
-function copyFlat(to: usize, from: usize, bytes: usize): void {
-  const end = to + bytes
-  while (to < end) {
-    const source = v128.load(from)
-    const breaks = v128.or(i8x16.eq(source, i8x16.splat(0x0a)), i8x16.eq(source, i8x16.splat(0x0d)))
-    v128.store(to, v128.bitselect(i8x16.splat(0x20), source, breaks))
-    to += 16
-    from += 16
-  }
-}
-
-/** Writes a whole number in decimal; returns the address behind it. */
-function digits(to: usize, value: u32): usize {
-  let end = to + 1
-  for (let rest = value; rest >= 10; rest /= 10) end++
-  let at = end
-  let rest = value
-  do {
-    at--
-    store<u8>(at, 0x30 + (rest % 10))
-    rest /= 10
-  } while (rest != 0)
-  return end
 }
