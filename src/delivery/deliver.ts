@@ -175,7 +175,7 @@ class Delivery {
       const records = new BySource()
       for await (const { body } of this.#frames()) records.count(body)
       for await (const piece of records.pieces(() => this.#frames())) {
-        const added = await objects.add(piece, 'held')
+        const added = await objects.add(piece)
         if (added === 'stopped' || added === 'blocked') return added
       }
       return await objects.close()

@@ -88,9 +88,9 @@ export class LineObjects {
    * Makes the lines of a frame's records, and objects of them. `mixed` when records would better come by source: all of
    * the segment once more, to objects of its own.
    */
-  async add(frame: Buffer, firstRecord: number | 'held'): Promise<'done' | 'mixed' | Halt> {
+  async add(frame: Buffer, firstRecord = 0): Promise<'done' | 'mixed' | Halt> {
     const { lines, seat } = this.#context
-    lines.load(frame, 0, firstRecord, 0)
+    lines.load(frame, 0, this.#orHeld(firstRecord), 0)
     let group: Group | undefined
     for (;;) {
       const begun = group === undefined ? undefined : this.#open.get(group.key)
@@ -104,7 +104,7 @@ export class LineObjects {
         await object.add(lines)
         if (status === 'long_payload') await object.addLong(lines, frame)
         if (object.encoder.bytes >= this.#header.objectBytesMax) {
-          const finished = await this.#finishWithin(frame, firstRecord, group.key, object)
+          const finished = await this.#finishWithin(frame, group.key, object)
           if (isHalt(finished)) return finished
           if (finished === 'lines-gone') group = undefined
           continue
@@ -117,12 +117,12 @@ export class LineObjects {
         const first = readRecord(frame, lines.position)
         const key = partitionKey(first)
         if (this.#order === 'as-they-came' && this.#isMixedWith(key)) return 'mixed'
-        const finished = await this.#finishOther(frame, firstRecord, key)
+        const finished = await this.#finishOther(frame, key)
         if (isHalt(finished)) return finished
         group = finished === 'lines-gone' ? undefined : { first, key }
         if (group) lines.group(first)
       } else if (status === 'misfit') {
-        await this.#passOver(frame, firstRecord)
+        await this.#passOver(frame)
         group = undefined
       }
     }
@@ -179,28 +179,32 @@ export class LineObjects {
   }
 
   /** The record that `lines` stopped at has more payloads than they had room for, or is none that lines can be made of. */
-  async #passOver(frame: Buffer, firstRecord: number | 'held'): Promise<void> {
+  async #passOver(frame: Buffer): Promise<void> {
     const { lines, letters } = this.#context
     const { position, place } = lines
-    const behind = (records: number) => (firstRecord === 'held' ? firstRecord : place + records)
     const record = readRecord(frame, position)
-    if (lines.widen(record)) return lines.load(frame, position, behind(0), 0)
+    if (lines.widen(record)) return lines.load(frame, position, this.#orHeld(place), 0)
     const reason = lines.misfit(record) ?? 'its lines can not be made'
     await letters.bury(receiptPrefix(this.#header) + place, place, record, { reason })
-    lines.load(frame, position + recordBytes(record), behind(1), 0)
+    lines.load(frame, position + recordBytes(record), this.#orHeld(place + 1), 0)
+  }
+
+  /** By source, records hold their places. */
+  #orHeld(place: number): number | 'held' {
+    return this.#order === 'by-source' ? 'held' : place
   }
 
   /** By source, an object gets no more once a record is another's than `key`. */
-  async #finishOther(frame: Buffer, firstRecord: number | 'held', key: string): Promise<Finished> {
+  async #finishOther(frame: Buffer, key: string): Promise<Finished> {
     if (this.#order === 'as-they-came') return 'lines-there'
     for (const [last, object] of this.#open) {
-      if (last !== key) return await this.#finishWithin(frame, firstRecord, last, object)
+      if (last !== key) return await this.#finishWithin(frame, last, object)
     }
     return 'lines-there'
   }
 
   /** Ends an object in the middle of a frame. */
-  async #finishWithin(frame: Buffer, firstRecord: number | 'held', key: string, object: OpenObject): Promise<Finished> {
+  async #finishWithin(frame: Buffer, key: string, object: OpenObject): Promise<Finished> {
     const { lines } = this.#context
     const { position, place, index, loads } = lines
     const finished = await this.#finish(key, object)
@@ -208,7 +212,7 @@ export class LineObjects {
     if (lines.loads === loads) return 'lines-there'
     // Others had their turn meanwhile: the frame is this delivery's own, the memory for lines is not.
     lines.resume(receiptPrefix(this.#header))
-    lines.load(frame, position, firstRecord === 'held' ? firstRecord : place, index)
+    lines.load(frame, position, this.#orHeld(place), index)
     return 'lines-gone'
   }
 
