@@ -14,6 +14,7 @@ import type { ForwardPlace } from './forward-options.ts'
 import { readSent, type Sent, type SentObjects, writeSent } from './forward-sent.ts'
 import type { ForwardServer } from './forward-server.ts'
 import { ForwardServers } from './forward-servers.ts'
+import { upload } from './upload.ts'
 
 /** After so long without an answer somebody should see to the server that may have kept an object. */
 export const DOUBT_MS_MAX = 60_000
@@ -157,15 +158,14 @@ async function post(
   if (object.contentEncoding !== undefined) headers['content-encoding'] = object.contentEncoding
   if (doubtMs !== undefined) headers[DOUBT_HEADER] = String(Math.ceil(doubtMs / 1000))
   try {
-    const response = await fetch(`${url}${LINES_PATH}?ack=disk`, {
+    const response = await upload(`${url}${LINES_PATH}?ack=disk`, {
       method: 'POST',
       headers,
       body: object.body,
-      redirect: 'manual',
       signal: attempt.signal,
-      // On a connection that was used before, the runtime sends once more when that turns out closed: then a refused
-      // connection would not mean that nothing was sent.
-      keepalive: false,
+      // On a connection that was used before it is sent once more when that turns out closed: then a refused connection
+      // would not mean that nothing was sent.
+      isAlone: true,
     })
     const { status, headers: told } = response
     return judgeForward({ status, headers: told, text: await readStart(response) })

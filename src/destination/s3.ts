@@ -15,6 +15,7 @@ import { listInS3 } from './s3-list.ts'
 import { readFromS3, sizeInS3 } from './s3-read.ts'
 import { readAnswer, type S3Access, type S3Options } from './s3-request.ts'
 import { S3Signer, type SentHeaders, type SignedRequest } from './s3-signature.ts'
+import { upload } from './upload.ts'
 
 /** Puts objects into an S3 bucket, at AWS or at any store that speaks S3 and honours `If-None-Match: *`. */
 export function s3Destination(options: S3Options): ReadableDestination {
@@ -65,9 +66,8 @@ class S3Destination implements ReadableDestination {
     const { url, headers } = this.#signed(object, keys)
     let answer: S3Answer
     try {
-      // A redirect is an answer: following one would send the signature, and the data, to another host.
-      const init = { method: 'PUT', headers, body: object.body, redirect: 'manual', signal: attempt.signal } as const
-      answer = await readAnswer(await fetch(url, init), keys)
+      const response = await upload(url, { method: 'PUT', headers, body: object.body, signal: attempt.signal })
+      answer = await readAnswer(response, keys)
     } catch (error) {
       return attempt.endedBy === undefined ? judgeFailure(error, this.#options) : this.#gaveUp(attempt)
     }

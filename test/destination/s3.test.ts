@@ -71,33 +71,6 @@ test('an object goes out in one PUT, signed as SigV4 says, with all that S3 has 
   expect(clock.timers.map((timer) => timer.cancelled)).toEqual([true, true])
 })
 
-test('what is under way is not what the body’s memory holds by then: an attempt that was given up may still be at it', async () => {
-  const received: Buffer[] = []
-  const begun = Promise.withResolvers<Socket>()
-  const whole = Promise.withResolvers<void>()
-  const server = createServer((socket) => {
-    socket.on('data', (piece: Buffer) => {
-      received.push(piece)
-      if (received.length === 1) begun.resolve(socket.pause())
-      const sent = Buffer.concat(received)
-      if (sent.length >= sent.indexOf('\r\n\r\n') + 4 + object.body.length) {
-        whole.resolve()
-        socket.end('HTTP/1.1 200 OK\r\nETag: "a"\r\nContent-Length: 0\r\n\r\n')
-      }
-    })
-  })
-  const { destination } = destinationAt({ endpoint: await listen(server) })
-  const object = objectOf('long', 8 << 20)
-  const before = object.body.slice()
-  const putting = destination.put(object, NEVER)
-  const socket = await begun.promise
-  object.body.fill(0)
-  socket.resume()
-  await whole.promise
-  expect(Buffer.concat(received).subarray(-before.length).equals(before)).toBe(true)
-  expect(await putting).toEqual({ kind: 'stored', already: false })
-})
-
 test('an object without a content coding has no Content-Encoding, and an empty one is an object too', async () => {
   const store = start()
   const { destination } = destinationAt({ endpoint: store.endpoint })

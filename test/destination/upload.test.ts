@@ -1,0 +1,147 @@
+/** How an object goes out: in one message, its memory free when it was given up, and once more where a connection was stale. */
+
+import { afterEach, expect, test } from 'bun:test'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type Upload, upload } from '../../src/destination/upload.ts'
+
+const NEVER = new AbortController().signal
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
+/** Longer than sockets keep, so that a reader who stops is felt. */
+const LONG_BYTES = 32 << 20
+
+const closers: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close()
+})
+
+/** One connection, as the server sees it. */
+class Conversation {
+  readonly socket: Socket
+  #received: Buffer[] = []
+  #bytes = 0
+
+  constructor(socket: Socket) {
+    this.socket = socket
+  }
+
+  /** Takes a piece of a request; says whether it is whole now. */
+  take(piece: Buffer): boolean {
+    this.#received.push(piece)
+    this.#bytes += piece.length
+    const announced = Number(/^content-length: (\d+)\r$/im.exec(this.head)?.[1])
+    return this.#bytes === this.head.length + announced
+  }
+
+  get head(): string {
+    const start = Buffer.concat(this.#received.slice(0, 2)).toString('latin1')
+    return start.slice(0, start.indexOf('\r\n\r\n') + 4)
+  }
+
+  get body(): Buffer {
+    return Buffer.concat(this.#received).subarray(this.head.length)
+  }
+
+  /** Answers, and is ready for the next request. */
+  answer(): void {
+    this.#received = []
+    this.#bytes = 0
+    this.socket.write(OK)
+  }
+}
+
+/** A server that tells of each piece that comes, and on which connection; the first has number 1. */
+async function serve(onPiece: (conversation: Conversation, isWhole: boolean, connection: number) => void) {
+  const connections: Conversation[] = []
+  const server = createServer((socket) => {
+    const conversation = new Conversation(socket)
+    const number = connections.push(conversation)
+    socket.on('error', () => {})
+    socket.on('data', (piece: Buffer) => onPiece(conversation, conversation.take(piece), number))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closers.push(() => server.close())
+  return { connections, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/objects/a` }
+}
+
+function bytesOf(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(length).map((_, index) => (index * 7919 + (index >> 8)) & 0xff)
+}
+
+function uploadOf(length: number, more: Partial<Upload> = {}): Upload {
+  return { method: 'PUT', headers: { 'x-told': 'yes' }, body: bytesOf(length), signal: NEVER, ...more }
+}
+
+for (const length of [0, 1000, 256 * 1024, 256 * 1024 + 1, 5_000_000]) {
+  test(`${length} bytes go out in one message that says how long it is`, async () => {
+    const seen = Promise.withResolvers<{ head: string; body: Buffer }>()
+    const { url } = await serve((conversation, isWhole) => {
+      if (!isWhole) return
+      seen.resolve({ head: conversation.head, body: conversation.body })
+      conversation.answer()
+    })
+    const sent = uploadOf(length)
+    expect((await upload(url, sent)).status).toBe(200)
+    const { head, body } = await seen.promise
+    expect(head).toStartWith('PUT /objects/a HTTP/1.1\r\n')
+    expect(head.toLowerCase()).toContain('\r\nx-told: yes\r\n')
+    expect(head.toLowerCase()).toContain(`\r\ncontent-length: ${length}\r\n`)
+    expect(head.toLowerCase()).not.toContain('transfer-encoding')
+    expect(body.equals(sent.body)).toBe(true)
+  })
+}
+
+test('an attempt that was given up takes no more of the memory, which may be another object’s by then', async () => {
+  const begun = Promise.withResolvers<Conversation>()
+  const closed = Promise.withResolvers<void>()
+  const { url } = await serve((conversation) => {
+    conversation.socket.pause()
+    begun.resolve(conversation)
+  })
+  const stop = new AbortController()
+  const sent = uploadOf(LONG_BYTES, { signal: stop.signal })
+  const before = sent.body.slice()
+  const uploading = upload(url, sent)
+  const conversation = await begun.promise
+  conversation.socket.on('close', closed.resolve)
+  stop.abort()
+  await expect(uploading).rejects.toMatchObject({ name: 'AbortError' })
+  sent.body.fill(0)
+  // From now on it reads all there is.
+  conversation.socket.removeAllListeners('data')
+  conversation.socket.on('data', (piece: Buffer) => conversation.take(piece))
+  conversation.socket.resume()
+  await closed.promise
+  const came = conversation.body
+  expect(came.length).toBeLessThan(before.length)
+  expect(came.equals(before.subarray(0, came.length))).toBe(true)
+})
+
+test('a connection that was used before and turns out closed: it is sent once more', async () => {
+  let answered = 0
+  const { url, connections } = await serve((conversation, isWhole, connection) => {
+    // The first connection is kept after its first answer, and closed when something comes on it again.
+    if (connection === 1 && answered === 1) conversation.socket.resetAndDestroy()
+    else if (isWhole) {
+      answered += 1
+      conversation.answer()
+    }
+  })
+  expect((await upload(url, uploadOf(100))).status).toBe(200)
+  expect((await upload(url, uploadOf(5_000_000))).status).toBe(200)
+  expect(connections).toHaveLength(2)
+})
+
+test('what is sent on a connection of its own is sent once', async () => {
+  const { url, connections } = await serve(({ socket }) => socket.resetAndDestroy())
+  const uploading = upload(url, uploadOf(5_000_000, { method: 'POST', isAlone: true }))
+  await expect(uploading).rejects.toMatchObject({ code: 'ECONNRESET' })
+  expect(connections).toHaveLength(1)
+})
+
+test('one that is closed twice is an error, as is one that nobody takes', async () => {
+  const { url, connections } = await serve(({ socket }) => socket.resetAndDestroy())
+  await expect(upload(url, uploadOf(5_000_000))).rejects.toMatchObject({ code: 'ECONNRESET' })
+  expect(connections).toHaveLength(2)
+  for (const close of closers.splice(0)) await close()
+  await expect(upload(url, uploadOf(5_000_000))).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+})
