@@ -3,6 +3,7 @@
 import { createHash, hash } from 'node:crypto'
 import type { Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
+import { Body } from '../destination/body.ts'
 import type { Compression } from '../journal/layout.ts'
 
 /** Measured on varied 175-byte payloads: zstd 1 takes half the CPU of zstd 3 and compresses these lines better. */
@@ -18,14 +19,10 @@ const ZSTD_HASH_LOG = 12
  */
 const ZSTD_WINDOW_LOG = 17
 const OUTPUT_CHUNK_BYTES = 256 * 1024
-/** How much room a body gets when it has outgrown what it had. */
-const GROWTH = 1.5
-/** And how much more than the last one had. */
-const LIKELY_ROOM = 1.1
 
 /** A finished body. */
 export interface Compressed {
-  body: Uint8Array<ArrayBuffer>
+  body: Body
   sha256: Uint8Array
   /** Nobody looks at the body any more: its memory is for the next one. */
   release(): void
@@ -82,17 +79,15 @@ class Uncompressed implements Compressor {
   readonly #collected = new Collected()
 
   async write(chunk: Uint8Array): Promise<void> {
-    this.#collected.add(chunk)
+    if (chunk.length > 0) this.#collected.add(new Uint8Array(chunk))
   }
 
   async end(last = NOTHING): Promise<Compressed> {
-    this.#collected.add(last)
+    await this.write(last)
     return this.#collected.finish()
   }
 
-  abandon(): void {
-    this.#collected.finish().release()
-  }
+  abandon(): void {}
 }
 
 /** A stream in the runtime's thread pool; but what ends with its first chunk is done at once: a stream costs 110 us more. */
@@ -112,8 +107,8 @@ class Compressing implements Compressor {
 
   async end(last = NOTHING): Promise<Compressed> {
     if (this.#begun === undefined) {
-      const body = new Uint8Array(this.#method.whole(last))
-      return { body, sha256: hash('sha256', body, 'buffer'), release() {} }
+      const whole = new Uint8Array(this.#method.whole(last))
+      return { body: new Body([whole]), sha256: hash('sha256', whole, 'buffer'), release() {} }
     }
     const { stream, collected, failed, ended } = this.#begun
     if (last.length > 0) await this.write(last)
@@ -123,8 +118,8 @@ class Compressing implements Compressor {
   }
 
   abandon(): void {
+    // A write may be under way into the memory of a piece: nothing of it is freed here.
     this.#begun?.stream.destroy()
-    this.#begun?.collected.finish().release()
   }
 }
 
@@ -138,51 +133,33 @@ function begin({ stream: open }: Method) {
   return { stream, collected, failed, ended }
 }
 
-/** The next body is likely as long as the last: one that has to grow is copied into memory that nobody has touched. */
-let likelyBytes = OUTPUT_CHUNK_BYTES
-/** Memory of the last body, for the next: the kernel has to clear what is new, page by page. */
-let spare = new ArrayBuffer(0)
-/** What is longer is given back: one of 64 MiB compressed. */
-const SPARE_BYTES_MAX = 16 << 20
-
 /** What takes less than such a part of its memory gets some of its own: it may wait for long, and counts for its length. */
 const SHORT = 4
 
-function takeMemory(): Uint8Array<ArrayBuffer> {
-  const memory = spare.byteLength > 0 ? spare : new ArrayBuffer(likelyBytes)
-  spare = new ArrayBuffer(0)
-  return new Uint8Array(memory)
-}
-
-function giveMemory(memory: ArrayBuffer): void {
-  const isKept = spare.byteLength < memory.byteLength && memory.byteLength <= SPARE_BYTES_MAX
-  const left = isKept ? spare : memory
-  if (isKept) spare = memory
-  // A garbage collector would give it back some objects later.
-  left.transfer(0)
-}
-
-/** A body that grows in place, so that its pieces and the whole are never both in memory. */
+/** The pieces of a body, and its checksum. */
 class Collected {
-  #body: Uint8Array<ArrayBuffer> = takeMemory()
+  readonly #pieces: Uint8Array<ArrayBuffer>[] = []
   readonly #hash = createHash('sha256')
-  #bytes = 0
 
-  add(piece: Uint8Array): void {
-    const needed = this.#bytes + piece.length
-    if (needed > this.#body.length) this.#body = new Uint8Array(this.#body.buffer.transfer(Math.ceil(needed * GROWTH)))
-    this.#body.set(piece, this.#bytes)
+  /** The piece's memory is this object's from now on. */
+  add(piece: Uint8Array<ArrayBuffer>): void {
+    this.#pieces.push(piece)
     this.#hash.update(piece)
-    this.#bytes = needed
   }
 
   finish(): Compressed {
-    const { buffer } = this.#body
-    const isShort = this.#bytes < buffer.byteLength / SHORT
-    const body = isShort ? this.#body.slice(0, this.#bytes) : this.#body.subarray(0, this.#bytes)
-    if (isShort) giveMemory(buffer)
-    likelyBytes = Math.max(OUTPUT_CHUNK_BYTES, Math.ceil(this.#bytes * LIKELY_ROOM))
-    this.#body = new Uint8Array(0)
-    return { body, sha256: this.#hash.digest(), release: isShort ? () => {} : () => giveMemory(buffer) }
+    const sha256 = this.#hash.digest()
+    // Pieces may share one, of which the compressor filled a part at a time.
+    const buffers = new Set(this.#pieces.map(({ buffer }) => buffer))
+    const free = () => {
+      // A garbage collector would do so some objects later.
+      for (const buffer of buffers) buffer.transfer(0)
+    }
+    const body = new Body(this.#pieces)
+    const memoryBytes = [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0)
+    if (body.length * SHORT >= memoryBytes) return { body, sha256, release: free }
+    const short = new Body([new Uint8Array(Buffer.concat(this.#pieces))])
+    free()
+    return { body: short, sha256, release() {} }
   }
 }

@@ -1,6 +1,7 @@
 /** Objects of format `payload`: one for each payload, its bytes as they were posted, many being put at once. */
 
 import { createHash, type Hash, hash } from 'node:crypto'
+import { Body } from '../destination/body.ts'
 import type { SegmentHeader } from '../journal/layout.ts'
 import type { StoredRecord } from '../journal/record.ts'
 import type { LedgerObject } from '../observe/ledger-entry.ts'
@@ -69,7 +70,7 @@ export class PayloadObjects {
       set.bytes += bytes.length
       if (isStored) continue
       // Copied: the frame's memory is used again while this is put.
-      const body = new Uint8Array(bytes)
+      const body = new Body([new Uint8Array(bytes)])
       await puts.take(1)
       await bodies.take(body.length)
       if (this.#many.isOver) {
@@ -104,7 +105,7 @@ export class PayloadObjects {
     })
   }
 
-  #put(place: number, name: string, body: Uint8Array<ArrayBuffer>, sha256: Uint8Array): void {
+  #put(place: number, name: string, body: Body, sha256: Uint8Array): void {
     const object = { name, body, sha256, contentType: 'application/octet-stream', contentEncoding: undefined }
     this.#many.start(object, (there) => {
       if (there) this.#isStored(place)
@@ -123,7 +124,7 @@ export class PayloadObjects {
     this.#context.progress.note(Math.min(first, this.#next))
   }
 
-  #giveBack(body: Uint8Array): void {
+  #giveBack(body: Body): void {
     this.#context.bodies.give(body.length)
     this.#context.puts.give(1)
   }

@@ -8,8 +8,6 @@ import type { Destination, OutgoingObject } from '../destination/destination.ts'
 import type { Compression, ObjectFormat } from '../journal/layout.ts'
 import type { Decompressor } from './decompressor.ts'
 
-/** How much of a body is decompressed at a time. */
-const PIECE_BYTES = 256 * 1024
 const LF = 0x0a
 
 /** A stored object as it is at the destination. */
@@ -49,9 +47,7 @@ export async function lookAtTaken(object: OutgoingObject, context: LookContext):
   // Other bytes can be the same lines: another version compresses otherwise, and a tail may have been there once.
   const own = new PlainBytes(Number.POSITIVE_INFINITY)
   const ownBytes = context.decompress(object.contentEncoding ?? 'none', (plain) => own.add(plain))
-  for (let from = 0; from < object.body.length; from += PIECE_BYTES) {
-    await ownBytes.write(object.body.subarray(from, from + PIECE_BYTES))
-  }
+  for (const piece of object.body.pieces) await ownBytes.write(piece)
   await ownBytes.end()
   const other = new PlainBytes(own.bytes)
   const otherBytes = context.decompress(object.contentEncoding ?? 'none', (plain) => other.add(plain))

@@ -1,10 +1,12 @@
 /** The contract between delivery and where objects end up: one finished object in, one outcome back. */
 
+import type { Body } from './body.ts'
+
 /** A finished object. Its name and its lines follow from the segment alone, so a repeat has the same name and lines. */
 export interface OutgoingObject {
   /** Relative to the destination's root, `/`-separated: `default/date=2026-11-21/hour=01/….ndjson.zst`. */
   name: string
-  body: Uint8Array<ArrayBuffer>
+  body: Body
   /** SHA-256 of `body`, 32 bytes. */
   sha256: Uint8Array
   contentType: string

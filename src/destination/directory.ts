@@ -29,7 +29,7 @@ export function directoryDestination(root: string, files: Files): ReadableDestin
         const already = (await files.sizeOf(path)) !== undefined
         if (!already) {
           await files.makeDirectory(dirname(path))
-          await writeWhole(files, path, object.body)
+          await writeWhole(files, path, object.body.pieces)
         }
         // Also when it was there: whoever renamed it may not have lived to sync the directory.
         await files.syncDirectory(dirname(path))

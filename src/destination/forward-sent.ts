@@ -61,6 +61,6 @@ export async function writeSent(files: Files, path: string, objects: SentObjects
     const line: SentLine = { object, server, since: new Date(sinceMs).toISOString(), kept: isKept }
     return `${JSON.stringify(line)}\n`
   })
-  await writeWhole(files, path, Buffer.from(lines.join('')))
+  await writeWhole(files, path, [Buffer.from(lines.join(''))])
   await files.syncDirectory(dirname(path))
 }

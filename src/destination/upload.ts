@@ -1,7 +1,9 @@
 /** A request with an object for its body, which is handed over in pieces: the runtime copies what it is given as a whole. */
 
-/** How much of a body is copied at a time; one that is no longer than this goes out as it is. */
-const PIECE_BYTES = 256 * 1024
+import type { Body } from './body.ts'
+
+/** A body that is no longer than this goes out as a whole: that is less work. */
+const WHOLE_BYTES_MAX = 256 * 1024
 /** What the runtime calls a connection that ended without an answer. */
 const CLOSED = 'ECONNRESET'
 
@@ -9,7 +11,7 @@ const CLOSED = 'ECONNRESET'
 export interface Upload {
   method: 'PUT' | 'POST'
   headers: Record<string, string>
-  body: Uint8Array<ArrayBuffer>
+  body: Body
   signal: AbortSignal
   /** Not to go out on a connection that was used before; then it is sent once at the most. */
   isAlone?: boolean
@@ -21,7 +23,7 @@ export async function upload(
   { method, headers, body, signal, isAlone = false }: Upload,
 ): Promise<Response> {
   const request = { method, signal, redirect: 'manual', keepalive: !isAlone } as const
-  if (body.length <= PIECE_BYTES) return await fetch(url, { ...request, headers, body })
+  if (body.length <= WHOLE_BYTES_MAX) return await fetch(url, { ...request, headers, body: body.whole() })
   // Said beforehand, it keeps the pieces from being sent as chunks.
   const sized = { ...headers, 'content-length': String(body.length) }
   try {
@@ -29,18 +31,16 @@ export async function upload(
   } catch (error) {
     if (isAlone || (error as { code?: unknown }).code !== CLOSED) throw error
     // On a connection that was used before and turns out closed, the runtime sends a whole once more by itself; pieces it can't.
-    return await fetch(url, { ...request, headers, body })
+    return await fetch(url, { ...request, headers, body: body.whole() })
   }
 }
 
-function inPieces(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array> {
-  let sent = 0
+function inPieces({ pieces }: Body): ReadableStream<Uint8Array> {
+  let next = 0
   const source = {
     pull(controller: ReadableStreamDefaultController<Uint8Array>) {
-      const piece = bytes.subarray(sent, sent + PIECE_BYTES)
-      sent += piece.length
-      controller.enqueue(piece)
-      if (sent === bytes.length) controller.close()
+      controller.enqueue(pieces[next++] as Uint8Array)
+      if (next === pieces.length) controller.close()
     },
   }
   // Nothing is asked for before it can be sent.

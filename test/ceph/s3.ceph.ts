@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { createHash, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { Body } from '../../src/destination/body.ts'
 import type { OutgoingObject, ReadableDestination } from '../../src/destination/destination.ts'
 import { s3Destination } from '../../src/destination/s3.ts'
 import { keysProvider, S3Credentials } from '../../src/destination/s3-credentials.ts'
@@ -31,7 +32,13 @@ function destinationAt(url: string, env: Record<string, string | undefined> = pr
 
 function objectOf(name: string, body: Uint8Array<ArrayBuffer>, contentEncoding: 'zstd' | 'gzip' | undefined) {
   const sha256 = createHash('sha256').update(body).digest()
-  return { name, body, sha256, contentType: 'application/x-ndjson', contentEncoding } satisfies OutgoingObject
+  return {
+    name,
+    body: new Body([body]),
+    sha256,
+    contentType: 'application/x-ndjson',
+    contentEncoding,
+  } satisfies OutgoingObject
 }
 
 function text(words: string): OutgoingObject {
@@ -53,7 +60,7 @@ test.each([['zstd'], ['gzip'], [undefined]] as const)(
     const destination = destinationAt(`s3://${bucket}/same`)
     expect(await destination.put(object, NEVER)).toEqual({ kind: 'stored', already: false })
     const back = await getObject(store, bucket, `same/${object.name}`)
-    expect(back?.bytes).toEqual(object.body)
+    expect(back?.bytes).toEqual(object.body.whole())
     expect(back?.contentType).toBe('application/x-ndjson')
     expect(back?.contentEncoding).toBe(coding ?? null)
   },
@@ -65,7 +72,7 @@ test('a name that is taken is stored already, and what is there stays', async ()
   expect(await destination.put(first, NEVER)).toEqual({ kind: 'stored', already: false })
   const second = { ...text('other words'), name: first.name }
   expect(await destination.put(second, NEVER)).toEqual({ kind: 'stored', already: true })
-  expect((await getObject(store, bucket, `twice/${first.name}`))?.bytes).toEqual(first.body)
+  expect((await getObject(store, bucket, `twice/${first.name}`))?.bytes).toEqual(first.body.whole())
 })
 
 test('a large object that is there already is stored already', async () => {
@@ -82,7 +89,7 @@ test('sixteen puts of one name at once have exactly one winner, whose bytes are 
     const outcomes = await Promise.all(runners.map((runner) => destinationAt(`s3://${bucket}`).put(runner, NEVER)))
     const back = await getObject(store, bucket, `race/${round}`)
     const winner = outcomes.findIndex((outcome) => outcome.kind === 'stored' && !outcome.already)
-    expect(back?.bytes).toEqual(runners[winner]?.body ?? new Uint8Array())
+    expect(back?.bytes).toEqual(runners[winner]?.body.whole() ?? new Uint8Array())
     const winners = outcomes.filter((outcome) => outcome.kind === 'stored' && !outcome.already)
     expect(winners).toHaveLength(1)
     // The others lost to it, or met it half-way and would try again.
@@ -153,7 +160,7 @@ test('odd prefixes and names come back as they are, page by page', async () => {
   const keys = names.map((name) => `${prefix}/${name}`)
   expect((await listKeys(store, bucket, prefix, 2)).toSorted()).toEqual(keys.toSorted())
   for (const [i, key] of keys.entries()) {
-    expect((await getObject(store, bucket, key))?.bytes).toEqual(text(names[i] ?? '').body)
+    expect((await getObject(store, bucket, key))?.bytes).toEqual(text(names[i] ?? '').body.whole())
   }
 })
 

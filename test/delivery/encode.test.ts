@@ -4,6 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { ChunkPool } from '../../src/delivery/chunk-pool.ts'
 import { CHUNK_BYTES, ObjectEncoder } from '../../src/delivery/encode.ts'
 import { Lines } from '../../src/delivery/lines.ts'
+import { Body } from '../../src/destination/body.ts'
 import type { NewRecord } from '../../src/journal/journal.ts'
 import { quiet, SeededRandom } from '../memory-platform.ts'
 import * as linesOf from './lines-of.ts'
@@ -159,7 +160,7 @@ test('a chunk is not written to again while the compressor works on it', async (
     },
     async end(last: Uint8Array = new Uint8Array(0)) {
       await slow.write(last)
-      return { body: new Uint8Array(0), sha256: new Uint8Array(0), release() {} }
+      return { body: new Body([]), sha256: new Uint8Array(0), release() {} }
     },
     abandon() {},
   }

@@ -74,7 +74,14 @@ export async function encoded(frames: readonly (readonly NewRecord[])[], lines =
   }
   const { payloads } = object.encoder
   const { body } = await object.encoder.end()
-  return { text: Buffer.from(body).toString(), payloads, runs: object.runs(), misfits, recordBytes: bytes, statuses }
+  return {
+    text: Buffer.from(body.whole()).toString(),
+    payloads,
+    runs: object.runs(),
+    misfits,
+    recordBytes: bytes,
+    statuses,
+  }
 }
 
 /** The payloads of each record as they stand in the lines, which have to be in order and complete. */

@@ -31,12 +31,17 @@ const PIECE_BYTES = 7
 /** Where the segment of a number is. */
 export const pathOf = (number: number) => `${LANE}/${`${number}`.padStart(16, '0')}.sealed`
 
+/** An object, its bytes in a row. */
+export interface StoredObject extends Omit<OutgoingObject, 'body'> {
+  body: Uint8Array
+}
+
 /** A destination that notes what it is given and answers as told; it keeps the first object of each name. */
 export class Store {
   readonly url = 'test:'
   isOneByOne?: true
   readonly puts: string[] = []
-  readonly objects = new Map<string, OutgoingObject>()
+  readonly objects = new Map<string, StoredObject>()
   underWay = 0
   bytes = 0
   bytesMost = 0
@@ -54,7 +59,7 @@ export class Store {
     this.underWay -= 1
     this.bytes -= object.body.length
     if (outcome.kind === 'stored' && !this.objects.has(object.name)) {
-      this.objects.set(object.name, { ...object, body: object.body.slice() })
+      this.objects.set(object.name, { ...object, body: Buffer.concat(object.body.pieces) })
     }
     return outcome
   }

@@ -5,6 +5,7 @@ import { createDecompressor } from '../../src/delivery/decompressor.ts'
 import { AWAY_MS, BACK_SPREAD_MS, Parking } from '../../src/delivery/parking.ts'
 import { putUntilStored } from '../../src/delivery/patience.ts'
 import { PutLimit } from '../../src/delivery/put-limit.ts'
+import { Body } from '../../src/destination/body.ts'
 import type { OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
 import { FakeClock, SeededRandom } from '../memory-platform.ts'
 
@@ -48,7 +49,7 @@ class Thread {
   begin(name: string): void {
     const object = {
       name,
-      body: new Uint8Array(1),
+      body: new Body([new Uint8Array(1)]),
       sha256: new Uint8Array(32),
       contentType: '',
       contentEncoding: undefined,

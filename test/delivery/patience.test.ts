@@ -5,12 +5,13 @@ import { createDecompressor } from '../../src/delivery/decompressor.ts'
 import { Parking } from '../../src/delivery/parking.ts'
 import { putUntilStored, type Trouble } from '../../src/delivery/patience.ts'
 import { PutLimit } from '../../src/delivery/put-limit.ts'
+import { Body } from '../../src/destination/body.ts'
 import type { Found, OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
 import { FakeClock, quiet, SeededRandom } from '../memory-platform.ts'
 
 const OBJECT: OutgoingObject = {
   name: 'default/x.ndjson',
-  body: new Uint8Array([1]),
+  body: new Body([new Uint8Array([1])]),
   sha256: new Uint8Array(32),
   contentType: 'application/x-ndjson',
   contentEncoding: undefined,

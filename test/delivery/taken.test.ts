@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { createDecompressor } from '../../src/delivery/decompressor.ts'
 import { lookAtTaken } from '../../src/delivery/taken.ts'
+import { Body } from '../../src/destination/body.ts'
 import type { Destination, Found, OutgoingObject } from '../../src/destination/destination.ts'
 import { directoryDestination } from '../../src/destination/directory.ts'
 import { openDestination, parsePlace } from '../../src/destination/place.ts'
@@ -21,7 +22,9 @@ const text = LINES.join('')
 function objectOf(body: Uint8Array | string, contentEncoding: OutgoingObject['contentEncoding'] = undefined) {
   const bytes = new Uint8Array(Buffer.from(body))
   const sha256 = createHash('sha256').update(bytes).digest()
-  return { name: NAME, body: bytes, sha256, contentType: 'application/x-ndjson', contentEncoding }
+  // In pieces that end within lines and within what was compressed.
+  const pieces = Array.from({ length: Math.ceil(bytes.length / 1000) }, (_, i) => bytes.slice(1000 * i, 1000 * (i + 1)))
+  return { name: NAME, body: new Body(pieces), sha256, contentType: 'application/x-ndjson', contentEncoding }
 }
 
 function look(destination: Destination, object: OutgoingObject, format: ObjectFormat = 'lines') {

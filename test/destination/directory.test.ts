@@ -4,6 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Body } from '../../src/destination/body.ts'
 import type { OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
 import { directoryDestination } from '../../src/destination/directory.ts'
 import { systemFiles } from '../../src/platform/files.ts'
@@ -17,7 +18,8 @@ const PATH = `${HOUR}/k3v9x2ab-0-0000000000000001-0badcafe-0.ndjson.zst`
 const NEVER = new AbortController().signal
 
 function objectOf(text: string, path = PATH): OutgoingObject {
-  const body = new Uint8Array(Buffer.from(text))
+  const bytes = new Uint8Array(Buffer.from(text))
+  const body = new Body([bytes.subarray(0, 3), bytes.subarray(3)])
   const sha256 = new Uint8Array(32)
   const name = path.slice(ROOT.length + 1)
   return { name, body, sha256, contentType: 'application/x-ndjson', contentEncoding: 'zstd' }
@@ -38,7 +40,8 @@ describe('a put', () => {
     expect(await put(files, 'lines')).toEqual(STORED)
     expect(files.log.slice(files.log.indexOf(`open ${PATH}.partial`))).toEqual([
       `open ${PATH}.partial`,
-      `write ${PATH}.partial 0+5`,
+      `write ${PATH}.partial 0+3`,
+      `write ${PATH}.partial 3+2`,
       `datasync ${PATH}.partial`,
       `rename ${PATH}.partial ${PATH}`,
       `sync-directory ${HOUR}`,

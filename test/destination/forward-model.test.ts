@@ -1,6 +1,7 @@
 /** Forwarding by chance: servers do anything, the edge loses power at any request; in the end each object is at one server. */
 
 import { expect, test } from 'bun:test'
+import { Body } from '../../src/destination/body.ts'
 import { DOUBT_MS_MAX, forwardDestination } from '../../src/destination/forward.ts'
 import type { MemoryFiles } from '../memory-files.ts'
 import { type MemoryPlatform, memoryPlatform } from '../memory-platform.ts'
@@ -31,7 +32,7 @@ const WAYS: readonly Way[] = [
 function objectOf(segment: number, part: number) {
   return {
     name: `default/date=2026-11-21/hour=0${part % 2}/n-0-000000000000000${segment}-0badcafe-${part}.ndjson`,
-    body: new Uint8Array(Buffer.from(`${segment} ${part}`)),
+    body: new Body([new Uint8Array(Buffer.from(`${segment} ${part}`))]),
     sha256: new Uint8Array(32),
     contentType: 'application/x-ndjson',
     contentEncoding: undefined,

@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import { attemptMsMax } from '../../src/destination/attempt.ts'
+import { Body } from '../../src/destination/body.ts'
 import type { Destination, OutgoingObject } from '../../src/destination/destination.ts'
 import { DOUBT_MS_MAX, forwardDestination } from '../../src/destination/forward.ts'
 import { SERVERS_MAX } from '../../src/destination/forward-options.ts'
@@ -24,7 +25,7 @@ afterEach(async () => {
 
 /** Object `part` of segment 7. */
 function objectOf(part = 0): OutgoingObject {
-  const body = new Uint8Array(Buffer.from(`object ${part}`))
+  const body = new Body([new Uint8Array(Buffer.from(`object ${part}`))])
   return {
     name: `${DIRECTORY}/n-0-0000000000000007-0badcafe-${part}.ndjson.zst`,
     body,

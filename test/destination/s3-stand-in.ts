@@ -1,6 +1,7 @@
 /** A stand-in for S3 that checks every request, its signature included, and answers what a test tells it to. */
 
 import { createHash } from 'node:crypto'
+import { Body } from '../../src/destination/body.ts'
 import type { OutgoingObject } from '../../src/destination/destination.ts'
 import { s3Destination } from '../../src/destination/s3.ts'
 import { type AwsKeys, type KeysProvider, S3Credentials } from '../../src/destination/s3-credentials.ts'
@@ -89,7 +90,7 @@ export function destinationAt(place: Partial<S3Place>, provider: KeysProvider = 
 export function objectOf(name = 'default/date=2026-11-21/hour=01/n-0-1-0.ndjson.zst', length = 1000): OutgoingObject {
   const body = new Uint8Array(length).map((_, index) => (index * 7919) & 0xff)
   const sha256 = createHash('sha256').update(body).digest()
-  return { name, body, sha256, contentType: 'application/x-ndjson', contentEncoding: 'zstd' }
+  return { name, body: new Body([body]), sha256, contentType: 'application/x-ndjson', contentEncoding: 'zstd' }
 }
 
 async function examine(request: Request, keysOf: (id: string) => AwsKeys): Promise<Seen> {

@@ -39,7 +39,7 @@ export function directoryStore(world: World, model: Model, disk: Disk): ObjectSt
           const what = outcome.kind !== 'stored' ? outcome.kind : outcome.already ? 'already stored' : 'stored'
           world.count(`directory: ${what}`)
           world.log(`put ${object.name} into the directory: ${what}`)
-          if (outcome.kind === 'stored') confirm(object.name, object.body.slice(), outcome.already)
+          if (outcome.kind === 'stored') confirm(object.name, Buffer.concat(object.body.pieces), outcome.already)
           return outcome
         },
       }

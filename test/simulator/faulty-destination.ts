@@ -11,6 +11,11 @@ import type { Model } from './model.ts'
 import type { Mood, ObjectStore } from './object-store.ts'
 import { magnitude, type Strand, type World } from './world.ts'
 
+/** An object on its way, its bytes in a row. */
+interface SentObject extends Omit<OutgoingObject, 'body'> {
+  body: Uint8Array
+}
+
 /** All processes of a run put to the same one. */
 export class FaultyDestination implements ObjectStore {
   readonly #objects = new Map<string, { body: Uint8Array; sha256: string }>()
@@ -54,7 +59,7 @@ export class FaultyDestination implements ObjectStore {
         if (strand.dead) return new Promise(() => {})
         return new Promise((resolve) => {
           // Whoever sends something has a copy: its memory may be another object's by the time that it arrives.
-          this.#take(strand, { ...object, body: object.body.slice() }, resolve)
+          this.#take(strand, { ...object, body: Buffer.concat(object.body.pieces) }, resolve)
           onPut()
         })
       },
@@ -74,7 +79,7 @@ export class FaultyDestination implements ObjectStore {
     }
   }
 
-  #take(strand: Strand, object: OutgoingObject, answer: (outcome: PutOutcome) => void): void {
+  #take(strand: Strand, object: SentObject, answer: (outcome: PutOutcome) => void): void {
     const random = this.#random
     const isFault = random.chance(this.#faultsPercent / 100)
     const isLost = isFault && random.chance(0.5)
@@ -118,7 +123,7 @@ export class FaultyDestination implements ObjectStore {
   }
 
   /** A copy of the data directory, made a little earlier, has delivered the segment as it was then. */
-  #storeCopy({ name, body }: OutgoingObject): void {
+  #storeCopy({ name, body }: SentObject): void {
     if (this.#objects.has(name)) return
     const copy = earlier(name, body)
     this.#world.count("put: after a copy's")
@@ -132,7 +137,7 @@ export class FaultyDestination implements ObjectStore {
     })
   }
 
-  #store({ name, body, sha256 }: OutgoingObject): void {
+  #store({ name, body, sha256 }: SentObject): void {
     const checksum = Buffer.from(sha256).toString('hex')
     if (sha256Of(body) !== checksum) return this.#world.breach(`${name} came with another's checksum`)
     const there = this.#objects.get(name)
