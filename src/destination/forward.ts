@@ -165,7 +165,7 @@ async function post(
       signal: attempt.signal,
       // On a connection that was used before it is sent once more when that turns out closed: then a refused connection
       // would not mean that nothing was sent.
-      isAlone: true,
+      isOnce: true,
     })
     const { status, headers: told } = response
     return judgeForward({ status, headers: told, text: await readStart(response) })

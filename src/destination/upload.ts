@@ -2,10 +2,8 @@
 
 import type { Body } from './body.ts'
 
-/** A body that is no longer than this goes out as a whole: that is less work. */
-const WHOLE_BYTES_MAX = 256 * 1024
-/** What the runtime calls a connection that ended without an answer. */
-const CLOSED = 'ECONNRESET'
+/** A body that is no longer than this goes out as a whole: a connection that is there already is worth a copy. */
+const WHOLE_BYTES_MAX = 1 << 20
 
 /** What is sent. The body must not change before this attempt is answered or aborted. */
 export interface Upload {
@@ -13,26 +11,25 @@ export interface Upload {
   headers: Record<string, string>
   body: Body
   signal: AbortSignal
-  /** Not to go out on a connection that was used before; then it is sent once at the most. */
-  isAlone?: boolean
+  /**
+   * To be sent once at the most. On a connection that was used before, the runtime sends a whole once more by itself when that
+   * turns out closed.
+   */
+  isOnce?: boolean
 }
 
 /** Sends it, and follows no redirect: one would take the signature, and the data, to another host. Throws as `fetch` does. */
 export async function upload(
   url: string,
-  { method, headers, body, signal, isAlone = false }: Upload,
+  { method, headers, body, signal, isOnce = false }: Upload,
 ): Promise<Response> {
-  const request = { method, signal, redirect: 'manual', keepalive: !isAlone } as const
-  if (body.length <= WHOLE_BYTES_MAX) return await fetch(url, { ...request, headers, body: body.whole() })
+  const request = { method, signal, redirect: 'manual' } as const
+  if (body.length <= WHOLE_BYTES_MAX)
+    return await fetch(url, { ...request, keepalive: !isOnce, headers, body: body.whole() })
   // Said beforehand, it keeps the pieces from being sent as chunks.
   const sized = { ...headers, 'content-length': String(body.length) }
-  try {
-    return await fetch(url, { ...request, headers: sized, body: inPieces(body) })
-  } catch (error) {
-    if (isAlone || (error as { code?: unknown }).code !== CLOSED) throw error
-    // On a connection that was used before and turns out closed, the runtime sends a whole once more by itself; pieces it can't.
-    return await fetch(url, { ...request, headers, body: body.whole() })
-  }
+  // Pieces the runtime can't send once more: they get a connection of their own.
+  return await fetch(url, { ...request, keepalive: false, headers: sized, body: inPieces(body) })
 }
 
 function inPieces({ pieces }: Body): ReadableStream<Uint8Array> {

@@ -7,8 +7,11 @@ import { dirname, resolve } from 'node:path'
 export interface OpenFile {
   /** Reads up to `into.length` bytes at `position`; returns how many, 0 at the end. */
   read(into: Uint8Array, position: number): Promise<number>
-  /** Writes all of `bytes` at `position`. Rejects with the system's error (`ENOSPC`, `EIO`, …). */
-  write(bytes: Uint8Array, position: number): Promise<void>
+  /**
+   * Writes all of `bytes` at `position`, where they are a piece of `wholeBytes` at once: a long whole is no work for the caller's
+   * own thread. Rejects with the system's error (`ENOSPC`, `EIO`, …).
+   */
+  write(bytes: Uint8Array, position: number, wholeBytes?: number): Promise<void>
   /** `fdatasync`: content and length are on the disk when it resolves. Never call it again after it rejected. */
   datasync(): Promise<void>
   truncate(lengthBytes: number): Promise<void>
@@ -129,8 +132,8 @@ class SystemFile implements OpenFile {
     })
   }
 
-  async write(bytes: Uint8Array, position: number): Promise<void> {
-    if (bytes.length > INLINE_WRITE_BYTES_MAX) return this.#writeBeside(bytes, position)
+  async write(bytes: Uint8Array, position: number, wholeBytes = bytes.length): Promise<void> {
+    if (wholeBytes > INLINE_WRITE_BYTES_MAX) return this.#writeBeside(bytes, position)
     for (let done = 0; done < bytes.length; ) {
       done += fs.writeSync(this.#fd, bytes, done, bytes.length - done, position + done)
     }

@@ -13,9 +13,10 @@ export async function writeWhole(files: Files, path: string, pieces: readonly Ui
   const file = await files.open(partial, 'replace')
   try {
     try {
+      const wholeBytes = pieces.reduce((sum, { length }) => sum + length, 0)
       let at = 0
       for (const piece of pieces) {
-        await file.write(piece, at)
+        await file.write(piece, at, wholeBytes)
         at += piece.length
       }
       await file.datasync()

@@ -1,4 +1,4 @@
-/** How an object goes out: in one message, its memory free when it was given up, and once more where a connection was stale. */
+/** How an object goes out: in one message, its memory free when it was given up, and with no harm by a stale connection. */
 
 import { afterEach, expect, test } from 'bun:test'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
@@ -51,7 +51,7 @@ class Conversation {
 }
 
 /** A server that tells of each piece that comes, and on which connection; the first has number 1. */
-async function serve(onPiece: (conversation: Conversation, isWhole: boolean, connection: number) => void) {
+async function serve(onPiece: (conversation: Conversation, isWhole: boolean, connection: number) => unknown) {
   const connections: Conversation[] = []
   const server = createServer((socket) => {
     const conversation = new Conversation(socket)
@@ -84,7 +84,7 @@ function uploadOf(length: number, more: Partial<Upload> = {}): Upload {
   return { method: 'PUT', headers: { 'x-told': 'yes' }, body: bodyOf(length), signal: NEVER, ...more }
 }
 
-for (const length of [0, 1000, 256 * 1024, 256 * 1024 + 1, 5_000_000]) {
+for (const length of [0, 1000, 1 << 20, (1 << 20) + 1, 5_000_000]) {
   test(`${length} bytes go out in one message that says how long it is`, async () => {
     const seen = Promise.withResolvers<{ head: string; body: Buffer }>()
     const { url } = await serve((conversation, isWhole) => {
@@ -129,32 +129,50 @@ test('an attempt that was given up takes no more of the memory, which may be ano
   expect(came.equals(before.subarray(0, came.length))).toBe(true)
 })
 
-test('a connection that was used before and turns out closed: it is sent once more', async () => {
+/** A server that keeps the first connection after its first answer, and closes it when something comes on it again. */
+async function serveOnce() {
   let answered = 0
-  const { url, connections } = await serve((conversation, isWhole, connection) => {
-    // The first connection is kept after its first answer, and closed when something comes on it again.
+  return await serve((conversation, isWhole, connection) => {
     if (connection === 1 && answered === 1) conversation.socket.resetAndDestroy()
     else if (isWhole) {
       answered += 1
       conversation.answer()
     }
   })
-  expect((await upload(url, uploadOf(100))).status).toBe(200)
-  expect((await upload(url, uploadOf(5_000_000))).status).toBe(200)
-  expect(connections).toHaveLength(2)
-})
+}
 
-test('what is sent on a connection of its own is sent once', async () => {
-  const { url, connections } = await serve(({ socket }) => socket.resetAndDestroy())
-  const uploading = upload(url, uploadOf(5_000_000, { method: 'POST', isAlone: true }))
-  await expect(uploading).rejects.toMatchObject({ code: 'ECONNRESET' })
+for (const length of [100, 5_000_000]) {
+  test(`a connection that was used before and turns out closed is no trouble: ${length} bytes`, async () => {
+    const { url, connections } = await serveOnce()
+    expect((await upload(url, uploadOf(100))).status).toBe(200)
+    expect((await upload(url, uploadOf(length))).status).toBe(200)
+    expect(connections).toHaveLength(2)
+  })
+
+  test(`what is closed without an answer is an error, and was sent once: ${length} bytes`, async () => {
+    for (const isOnce of [false, true]) {
+      const { url, connections } = await serve(({ socket }) => socket.resetAndDestroy())
+      await expect(upload(url, uploadOf(length, { isOnce }))).rejects.toMatchObject({ code: 'ECONNRESET' })
+      expect(connections).toHaveLength(1)
+    }
+  })
+
+  test(`what is to be sent once goes out on no connection that was used before: ${length} bytes`, async () => {
+    const { url, connections } = await serve((conversation, isWhole) => isWhole && conversation.answer())
+    await upload(url, uploadOf(100))
+    await upload(url, uploadOf(length, { method: 'POST', isOnce: true }))
+    expect(connections).toHaveLength(2)
+  })
+}
+
+test('short ones one after another share a connection', async () => {
+  const { url, connections } = await serve((conversation, isWhole) => isWhole && conversation.answer())
+  for (let nth = 0; nth < 3; nth++) expect((await upload(url, uploadOf(1000))).status).toBe(200)
   expect(connections).toHaveLength(1)
 })
 
-test('one that is closed twice is an error, as is one that nobody takes', async () => {
-  const { url, connections } = await serve(({ socket }) => socket.resetAndDestroy())
-  await expect(upload(url, uploadOf(5_000_000))).rejects.toMatchObject({ code: 'ECONNRESET' })
-  expect(connections).toHaveLength(2)
+test('nobody listening is an error', async () => {
+  const { url } = await serve(() => {})
   for (const close of closers.splice(0)) await close()
   await expect(upload(url, uploadOf(5_000_000))).rejects.toMatchObject({ code: 'ECONNREFUSED' })
 })

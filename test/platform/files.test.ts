@@ -3,6 +3,7 @@
 import { afterEach, expect, spyOn, test } from 'bun:test'
 import * as fs from 'node:fs'
 import { systemFiles } from '../../src/platform/files.ts'
+import { writeWhole } from '../../src/platform/whole-file.ts'
 import { Scratch } from '../millrace.ts'
 
 const spies: { mockRestore(): void }[] = []
@@ -75,4 +76,17 @@ test('a directory where a file should be is named', async () => {
   )
   expect([code, path, message]).toEqual(['EISDIR', scratch.path, expect.stringContaining(scratch.path)])
   await file.close()
+})
+
+test('what is long as a whole is written by another thread, piece by piece, and what is short by this one', async () => {
+  using scratch = new Scratch()
+  const inline = spyOn(fs, 'writeSync')
+  spies.push(inline)
+  const pieces = Array.from({ length: 5 }, (_, nth) => new Uint8Array(400_000).fill(nth + 1))
+  await writeWhole(systemFiles, scratch.at('long'), pieces)
+  expect(inline).toHaveBeenCalledTimes(0)
+  expect(fs.readFileSync(scratch.at('long')).equals(Buffer.concat(pieces))).toBe(true)
+  await writeWhole(systemFiles, scratch.at('short'), pieces.slice(0, 2))
+  expect(inline).toHaveBeenCalledTimes(2)
+  expect(fs.readFileSync(scratch.at('short')).equals(Buffer.concat(pieces.slice(0, 2)))).toBe(true)
 })
