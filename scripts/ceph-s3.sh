@@ -198,7 +198,10 @@ kill9() {
 }
 
 install() {
-  if command -v radosgw ceph-mon ceph-osd curl >/dev/null; then return; fi
+  # One by one: of several names it is content with any.
+  local tool missing=0
+  for tool in radosgw ceph-mon ceph-osd ceph-authtool curl; do command -v "$tool" >/dev/null || missing=1; done
+  if [ "$missing" = 0 ]; then return; fi
   command -v apt-get >/dev/null || die 'needs a system with apt-get'
   apt-get update
   DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends radosgw ceph-mon ceph-osd curl
