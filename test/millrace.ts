@@ -102,6 +102,14 @@ export class Millrace implements AsyncDisposable {
     return await this.exited
   }
 
+  /** Waits until this many payloads are on its disk and not stored. */
+  async pending(payloads: number): Promise<void> {
+    for (let found = -1; found !== payloads; ) {
+      const status = await (await fetch(`${this.url}/status`)).json()
+      found = (status as { pending: { payloads: number } }).pending.payloads
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill()
   }

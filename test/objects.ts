@@ -3,6 +3,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
+import type { OutgoingObject } from '../src/destination/destination.ts'
+
+/** An object as one put it, its bytes in a row. */
+export interface WholeObject extends Omit<OutgoingObject, 'body'> {
+  body: Uint8Array
+}
 
 /** One line of an object. */
 export interface Line {

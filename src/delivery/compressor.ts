@@ -24,7 +24,7 @@ const OUTPUT_CHUNK_BYTES = 256 * 1024
 export interface Compressed {
   body: Body
   sha256: Uint8Array
-  /** Nobody looks at the body any more: its memory is for the next one. */
+  /** Nobody looks at the body any more: its memory is given back. */
   release(): void
 }
 

@@ -56,9 +56,7 @@ async function makeWhole(scratch: Scratch): Promise<string> {
   await server.stop()
   await using second = await Millrace.start([...args, '--linger', '1h'])
   // What the first has left is delivered now, and the kill is not to come while the ledger gets its line of that.
-  for (let left = -1; left !== 0; ) {
-    left = ((await (await fetch(`${second.url}/status`)).json()) as Report).pending.payloads
-  }
+  await second.pending(0)
   await second.post('/payloads', 'application/json', '["pending",2]')
   await second.kill()
   return data

@@ -21,6 +21,7 @@ import { Garbage } from '../../src/platform/garbage.ts'
 import { HEADER, segmentOf, valueRecord } from '../journal/segment-files.ts'
 import { MemoryFiles } from '../memory-files.ts'
 import { memoryPlatform } from '../memory-platform.ts'
+import type { WholeObject } from '../objects.ts'
 
 /** The lane's directory in these tests. */
 export const LANE = 'data/lane-0'
@@ -31,17 +32,12 @@ const PIECE_BYTES = 7
 /** Where the segment of a number is. */
 export const pathOf = (number: number) => `${LANE}/${`${number}`.padStart(16, '0')}.sealed`
 
-/** An object, its bytes in a row. */
-export interface StoredObject extends Omit<OutgoingObject, 'body'> {
-  body: Uint8Array
-}
-
 /** A destination that notes what it is given and answers as told; it keeps the first object of each name. */
 export class Store {
   readonly url = 'test:'
   isOneByOne?: true
   readonly puts: string[] = []
-  readonly objects = new Map<string, StoredObject>()
+  readonly objects = new Map<string, WholeObject>()
   underWay = 0
   bytes = 0
   bytesMost = 0

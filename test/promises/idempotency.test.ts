@@ -73,21 +73,13 @@ test('a repeat while the first is under way waits for it, and is told the same',
   expect(payloads(scratch)).toEqual(['{"a":1}'])
 })
 
-/** The server has this many payloads on its disk that are not stored. */
-async function pending(millrace: Millrace, payloads: number): Promise<void> {
-  for (let found = -1; found !== payloads; ) {
-    const status = await (await fetch(`${millrace.url}/status`)).json()
-    found = (status as { pending: { payloads: number } }).pending.payloads
-  }
-}
-
 test('a repeat that wants it stored, after a kill -9 that left the first one without an answer, waits for that', async () => {
   using scratch = new Scratch()
   writeFileSync(scratch.at('objects'), 'a file where the directory should be')
   const args = ['--data', scratch.at('data'), '--to', scratch.at('objects'), '--linger', '1h']
   await using first = await Millrace.start(args)
   const cutOff = post(first, 'k', '[1,2]', '?ack=stored').catch(() => 'no answer')
-  await pending(first, 2)
+  await first.pending(2)
   await first.kill()
   expect(await cutOff).toBe('no answer')
   await using second = await Millrace.start([...args, '--ack-stored-timeout', '100ms'])
@@ -104,7 +96,7 @@ test('a repeat that wants it stored, after a kill -9 that left the first one wit
   const objects = objectNamesIn(scratch.at('objects'))
   expect(JSON.parse(waited.body)).toEqual({ receipt, accepted: 2, ack: 'stored', objects })
   // By now it is the ledger that knows.
-  await pending(third, 0)
+  await third.pending(0)
   expect(await post(third, 'k', '[1,2]', '?ack=stored')).toEqual(waited)
   await third.stop()
   expect(readObjectsIn(scratch.at('objects'))).toHaveLength(2)
@@ -117,7 +109,7 @@ test('a repeat of what was acked from memory gets that answer, also after kill -
   const first = await post(millrace, 'k', '[1]', '?ack=memory')
   expect(first).toEqual({ status: 202, isRepeat: false, body: '{"accepted":1,"ack":"memory"}' })
   expect(await post(millrace, 'k', '[1]', '?ack=disk')).toEqual({ ...first, isRepeat: true })
-  await pending(millrace, 1)
+  await millrace.pending(1)
   await millrace.kill()
   await using second = await Millrace.start(args)
   expect(await post(second, 'k', '[1]', '?ack=memory')).toEqual({ ...first, isRepeat: true })

@@ -60,14 +60,14 @@ test.each(DISKS)(
     const args = ['--data', disk.at('data'), '--to', `s3://${BUCKET}/full`, '--linger', '50ms']
     await using millrace = await Millrace.start(args, s3Env(proxy.endpoint))
     const ledger = new Ledger(seeded(1))
-    // Long bodies are refused first; short ones fill what is left.
-    // As it was told when it wasn't: on the brink a sealed segment's zeros, which go, can be room for some more.
+    // Asked once: on the brink a sealed segment's zeros, which go, can be room for some more a moment later.
     let told: unknown
     const isReady = async () => {
       const response = await fetch(`${millrace.url}/readyz`)
       told = await response.json()
       return response.ok
     }
+    // Long bodies are refused first; short ones fill what is left.
     await ledger.run(millrace.url, CLIENTS, async () => ledger.unkept.length > 50 && !(await isReady()))
     expect(disk.freeShare).toBeWithin(0.03, 0.1)
     expect(told).toMatchObject({ code: 'disk_full' })

@@ -4,17 +4,13 @@
  */
 
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import type { Destination, Found, OutgoingObject, PutOutcome } from '../../src/destination/destination.ts'
+import type { Destination, Found, PutOutcome } from '../../src/destination/destination.ts'
 import type { Files } from '../../src/platform/files.ts'
+import type { WholeObject } from '../objects.ts'
 import type { Seeded } from '../seeded.ts'
 import type { Model } from './model.ts'
 import type { Mood, ObjectStore } from './object-store.ts'
 import { magnitude, type Strand, type World } from './world.ts'
-
-/** An object on its way, its bytes in a row. */
-interface SentObject extends Omit<OutgoingObject, 'body'> {
-  body: Uint8Array
-}
 
 /** All processes of a run put to the same one. */
 export class FaultyDestination implements ObjectStore {
@@ -79,7 +75,7 @@ export class FaultyDestination implements ObjectStore {
     }
   }
 
-  #take(strand: Strand, object: SentObject, answer: (outcome: PutOutcome) => void): void {
+  #take(strand: Strand, object: WholeObject, answer: (outcome: PutOutcome) => void): void {
     const random = this.#random
     const isFault = random.chance(this.#faultsPercent / 100)
     const isLost = isFault && random.chance(0.5)
@@ -123,7 +119,7 @@ export class FaultyDestination implements ObjectStore {
   }
 
   /** A copy of the data directory, made a little earlier, has delivered the segment as it was then. */
-  #storeCopy({ name, body }: SentObject): void {
+  #storeCopy({ name, body }: WholeObject): void {
     if (this.#objects.has(name)) return
     const copy = earlier(name, body)
     this.#world.count("put: after a copy's")
@@ -137,7 +133,7 @@ export class FaultyDestination implements ObjectStore {
     })
   }
 
-  #store({ name, body, sha256 }: SentObject): void {
+  #store({ name, body, sha256 }: WholeObject): void {
     const checksum = Buffer.from(sha256).toString('hex')
     if (sha256Of(body) !== checksum) return this.#world.breach(`${name} came with another's checksum`)
     const there = this.#objects.get(name)
