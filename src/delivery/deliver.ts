@@ -11,6 +11,7 @@ import { BySource, type RecordFrame } from './by-source.ts'
 import type { DeliveryContext } from './delivery-context.ts'
 import { Letters } from './letters.ts'
 import { type Halt, LineObjects, type LinePuts } from './line-objects.ts'
+import { LINES_RESTS, PAYLOAD_RESTS } from './pace.ts'
 import { parkedPauseMs, type Trouble } from './patience.ts'
 import { PayloadObjects } from './payload-objects.ts'
 import { PutProgress } from './put-progress.ts'
@@ -100,7 +101,7 @@ class Delivery {
     const objects = new PayloadObjects(header, { ...this.#patience(header), progress })
     try {
       let bytes = 0
-      for await (const { body, firstRecord } of this.#frames()) {
+      for await (const { body, firstRecord } of this.#frames(PAYLOAD_RESTS)) {
         let place = firstRecord
         for (const record of readRecords(body)) {
           const { lines } = this.#context
@@ -185,12 +186,12 @@ class Delivery {
   }
 
   /** Whole frames of records. What is none is told of. */
-  async *#frames(): AsyncGenerator<RecordFrame> {
+  async *#frames(rests = LINES_RESTS): AsyncGenerator<RecordFrame> {
     for await (const piece of readPieces(this.#file, parseSegmentPath(this.#path)?.state ?? 'open')) {
       if (piece.kind === 'lost') this.#letters.lost(piece.reason)
       else if (piece.kind !== 'frame') await this.#letters.setAside(this.#file, piece.offset, piece.bytes)
       else if (piece.header.kind === 'records') yield { body: piece.body, firstRecord: piece.header.firstRecord }
-      const rest = this.#seat.rest()
+      const rest = this.#seat.rest(rests)
       if (rest) await rest
     }
   }

@@ -10,6 +10,7 @@ import type { Letters } from './letters.ts'
 import { ManyPuts } from './many-puts.ts'
 import { objectName, partitionKey } from './object-name.ts'
 import { OpenObject } from './open-object.ts'
+import { LINES_RESTS } from './pace.ts'
 import type { PatienceContext } from './patience.ts'
 import type { Seat } from './seat.ts'
 import type { There } from './taken.ts'
@@ -110,7 +111,7 @@ export class LineObjects {
           continue
         }
       }
-      const rest = seat.rest()
+      const rest = seat.rest(LINES_RESTS)
       if (rest) await rest
       if (status === 'frame_done') return 'done'
       if (status === 'new_group') {

@@ -1,6 +1,6 @@
 /** One delivery's turn among those of its thread: taken and left again and again, and rested in where it may be. */
 
-import type { Pace } from './pace.ts'
+import type { Pace, Rests } from './pace.ts'
 import type { Turn } from './turn.ts'
 
 /** Of one delivery. */
@@ -27,7 +27,7 @@ export class Seat {
   }
 
   /** A good place to rest; undefined when none is due. */
-  rest(): Promise<void> | undefined {
-    return this.#mayRest ? this.#pace.rest() : undefined
+  rest(rests: Rests): Promise<void> | undefined {
+    return this.#mayRest ? this.#pace.rest(rests) : undefined
   }
 }

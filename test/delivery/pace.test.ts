@@ -1,10 +1,12 @@
 /** The pace of deliveries: short stretches and rests while nobody waits, no rest as soon as somebody does. */
 
 import { describe, expect, test } from 'bun:test'
-import { Pace, REST_MS_MAX, REST_RATIO, STRETCH_MS } from '../../src/delivery/pace.ts'
+import { Pace, STRETCH_MS } from '../../src/delivery/pace.ts'
 import { Turn } from '../../src/delivery/turn.ts'
 import { FakeClock, quiet } from '../memory-platform.ts'
 import { array, contextOf, filesWith } from './memory-thread.ts'
+
+const RESTS = { ratio: 4, msMax: 30 }
 
 /** A pace whose work has begun. */
 async function working() {
@@ -20,7 +22,7 @@ async function working() {
 /** For how long it rests now; 0 when it doesn't. */
 async function restMs(pace: Pace, clock: FakeClock) {
   let isOver = false
-  const rest = pace.rest()
+  const rest = pace.rest(RESTS)
   if (!rest) return 0
   void rest.then(() => {
     isOver = true
@@ -35,7 +37,7 @@ describe('a rest', () => {
     const { pace, clock } = await working()
     for (const workMs of [2, 5, 1]) {
       await clock.advance(workMs)
-      expect(await restMs(pace, clock)).toBe(workMs * REST_RATIO)
+      expect(await restMs(pace, clock)).toBe(workMs * RESTS.ratio)
     }
   })
 
@@ -44,13 +46,13 @@ describe('a rest', () => {
     await clock.advance(STRETCH_MS / 2)
     expect(await restMs(pace, clock)).toBe(0)
     await clock.advance(STRETCH_MS / 2)
-    expect(await restMs(pace, clock)).toBe(STRETCH_MS * REST_RATIO)
+    expect(await restMs(pace, clock)).toBe(STRETCH_MS * RESTS.ratio)
   })
 
   test('has a bound', async () => {
     const { pace, clock } = await working()
     await clock.advance(5000)
-    expect(await restMs(pace, clock)).toBe(REST_MS_MAX)
+    expect(await restMs(pace, clock)).toBe(RESTS.msMax)
   })
 
   test('is none while another waits for the turn, and is again when that one has it', async () => {
@@ -62,7 +64,7 @@ describe('a rest', () => {
     await other
     pace.begin()
     await clock.advance(5)
-    expect(await restMs(pace, clock)).toBe(5 * REST_RATIO)
+    expect(await restMs(pace, clock)).toBe(5 * RESTS.ratio)
   })
 })
 
