@@ -70,6 +70,8 @@ const PUTS_PER_WORKER = 8
  * connections 160 to 177 MB, where these take 136 to 144.
  */
 const GARBAGE = { bytesMax: 3 * 1024 * 1024, oneOf: 2 }
+/** The segment of a delivery that may rest is less than one in so many of `--max-queue`. */
+const REST_QUEUE_PART = 4
 /** How many keys of made lines are remembered, 40 MB of memory: an edge's lane sends one every 5 s, or for every 8 MiB. */
 const MADE_KEYS_MAX = 100_000
 /** How often the free space of the journal's disk is looked at. */
@@ -131,7 +133,11 @@ export async function startLane(
     const pipelines = await Pipelines.start(
       platform,
       { ...options, ...at, objectBytesMax, noteWindowMs: options.idempotencyWindowMs, destination: kept },
-      (segment, mayRest) => deliveries.deliver(segment, mayRest && storedWaiters.count === 0),
+      (segment, mayRest) => {
+        // Where a segment is much of what may wait at all, a rest would have clients refused.
+        const isMuch = segment.payloads * REST_QUEUE_PART > (options.maxQueue ?? Number.POSITIVE_INFINITY)
+        return deliveries.deliver(segment, mayRest && !isMuch && storedWaiters.count === 0)
+      },
       observe,
       (lane, segment, outcome) => {
         const { number, payloads, bytes } = segment
