@@ -1,6 +1,7 @@
 /**
- * Leaves the processor to intake: a delivery with nothing behind it, no other segment, no client that waits until its payload
- * is stored and no stop, works in short stretches, with rests between them.
+ * Leaves the processor to intake: a delivery that begins with nothing behind it, no other segment, no client that waits until
+ * its payload is stored and no stop, works in short stretches, with rests between them. Of what comes later only another
+ * delivery in the same thread ends them.
  */
 
 import type { Clock } from '../platform/clock.ts'
@@ -8,6 +9,7 @@ import type { Turn } from './turn.ts'
 
 /** A stretch of work that is shorter goes on. */
 export const STRETCH_MS = 1
+
 /** How long rests are: so many times as long as the work before, and no longer than `msMax`, since work seems long where a disk was slow. */
 export interface Rests {
   ratio: number
