@@ -2,6 +2,7 @@
 
 import type { Options } from './config/options.ts'
 import { HANDLER } from './delivery/handler.ts'
+import { HURRIED, Hurry } from './delivery/hurry.ts'
 import { DeliveryThreads } from './delivery/threads.ts'
 import { HandlerDeliveries, type HandlerOptions } from './delivery/to-handler.ts'
 import { objectsOf } from './delivery/whereabouts.ts'
@@ -70,8 +71,6 @@ const PUTS_PER_WORKER = 8
  * connections 160 to 177 MB, where these take 136 to 144.
  */
 const GARBAGE = { bytesMax: 3 * 1024 * 1024, oneOf: 2 }
-/** The segment of a delivery that may rest is less than one in so many of `--max-queue`. */
-const REST_QUEUE_PART = 4
 /** How many keys of made lines are remembered, 40 MB of memory: an edge's lane sends one every 5 s, or for every 8 MiB. */
 const MADE_KEYS_MAX = 100_000
 /** How often the free space of the journal's disk is looked at. */
@@ -114,7 +113,8 @@ export async function startLane(
     workersMax: options.maxWorkers,
     putsMax: options.maxWorkers * PUTS_PER_WORKER,
   }
-  const storedWaiters = new StoredWaiters(options.ackStoredTimeoutMs, clock)
+  const hurry = new Hurry(clock)
+  const storedWaiters = new StoredWaiters(options.ackStoredTimeoutMs, clock, () => hurry.now())
   const onTaken = (path: string, place: number) => {
     const { lane, number = 0 } = parseSegmentPath(path) ?? {}
     if (lane === at.lane) storedWaiters.early(number, place)
@@ -133,10 +133,9 @@ export async function startLane(
     const pipelines = await Pipelines.start(
       platform,
       { ...options, ...at, objectBytesMax, noteWindowMs: options.idempotencyWindowMs, destination: kept },
-      (segment, mayRest) => {
-        // Where a segment is much of what may wait at all, a rest would have clients refused.
-        const isMuch = segment.payloads * REST_QUEUE_PART > (options.maxQueue ?? Number.POSITIVE_INFINITY)
-        return deliveries.deliver(segment, mayRest && !isMuch && storedWaiters.count === 0)
+      {
+        deliver: (segment, signal) => deliveries.deliver(segment, storedWaiters.count > 0 ? HURRIED : signal),
+        hurry,
       },
       observe,
       (lane, segment, outcome) => {
@@ -147,7 +146,7 @@ export async function startLane(
       },
     )
     const { journal } = pipelines
-    const admission = new Admission(options, pipelines.held, drain)
+    const admission = new Admission(options, pipelines.held, drain, () => hurry.now())
     const disk = await watchDisk(platform, options.data, admission)
     const deadlines = new Deadlines(options.bodyTimeoutMs, clock)
     const { idempotencyWindowMs: windowMs, idempotencyKeysMax: keysMax } = options

@@ -1,6 +1,7 @@
 /** Everything behind the intake, in the order payloads flow: journal, dispatch, delivery. Also what the simulator runs. */
 
 import type { Deliver, Delivered } from './delivery/deliver.ts'
+import { HURRIED, type Hurry } from './delivery/hurry.ts'
 import { LINE_EXTRA_BYTES_USUAL } from './delivery/lines.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import type { Journal, SealedSegment } from './journal/journal.ts'
@@ -37,6 +38,14 @@ const NOTHING_DELIVERED: Extract<Delivered, { kind: 'stored' }> = {
   letters: [],
 }
 
+/** How segments are delivered. Several pipelines may share it. */
+export interface Deliveries {
+  /** Rejects only when it is ended from outside. */
+  deliver: Deliver
+  /** Of deliveries that begin with nothing behind them. A second segment and a drain end their rests. */
+  hurry: Hurry
+}
+
 /** A running pipeline. */
 export interface Pipeline {
   journal: Journal
@@ -47,13 +56,13 @@ export interface Pipeline {
 }
 
 /**
- * Opens the journal and delivers what it seals, with `deliver`, which rejects only when it is ended from outside. What
- * became of a segment is in the ledger before the segment goes; `onOver` hears of it then.
+ * Opens the journal and delivers what it seals. What became of a segment is in the ledger before the segment goes; `onOver`
+ * hears of it then.
  */
 export async function startPipeline(
   platform: Platform,
   options: PipelineOptions,
-  deliver: Deliver,
+  { deliver, hurry }: Deliveries,
   ledger: Ledger,
   observe: Observer,
   onOver: (segment: SealedSegment, outcome: SegmentOutcome) => void,
@@ -98,8 +107,12 @@ export async function startPipeline(
     },
     observe,
     (segment) => {
-      if (segment.isEmpty) tidying = tidying.then(() => writeOff(segment))
-      else backlog.add(segment)
+      if (segment.isEmpty) {
+        tidying = tidying.then(() => writeOff(segment))
+      } else {
+        backlog.add(segment)
+        if (backlog.size > 1) hurry.now()
+      }
     },
   )
   const insist = async (kind: 'ledger-trouble' | 'delivery-crash', what: string, task: () => Promise<void>) => {
@@ -136,7 +149,7 @@ export async function startPipeline(
     })
   let isDraining = false
   const deliverOne = async (segment: SealedSegment) => {
-    const delivered = await deliver(segment, backlog.size <= 1 && !isDraining)
+    const delivered = await deliver(segment, backlog.size > 1 || isDraining ? HURRIED : hurry.signal)
     if (delivered.kind === 'stopped') return
     const outcome = outcomeOf(segment, delivered, options)
     await inLedger(() => ledger.append(outcome))
@@ -167,6 +180,7 @@ export async function startPipeline(
     backlog: () => ({ segments: backlog.size, payloads: journal.pending.payloads }),
     async drain(graceMs) {
       isDraining = true
+      hurry.now()
       await journal.close()
       const done = new AbortController()
       await Promise.race([

@@ -17,7 +17,7 @@ import type { Observer } from './observe/events.ts'
 import { Ledger } from './observe/ledger.ts'
 import type { Amount, SegmentOutcome } from './observe/ledger-entry.ts'
 import { placeFromLedger } from './observe/ledger-place.ts'
-import { type Pipeline, type PipelineOptions, startPipeline } from './pipeline.ts'
+import { type Deliveries, type Pipeline, type PipelineOptions, startPipeline } from './pipeline.ts'
 import type { Files } from './platform/files.ts'
 import type { Platform } from './platform/platform.ts'
 
@@ -56,7 +56,7 @@ export class Pipelines {
   static async start(
     platform: Platform,
     options: PipelinesOptions,
-    deliver: Deliver,
+    { deliver, hurry }: Deliveries,
     observe: Observer,
     onOver: (lane: number, segment: SealedSegment, outcome: SegmentOutcome) => void,
   ): Promise<Pipelines> {
@@ -71,7 +71,7 @@ export class Pipelines {
         const { stored, dead } = ledger.totals
         const own = { ...options, lane: journal, laneDirectory: laneDirectory(data, journal) }
         const over = (segment: SealedSegment, outcome: SegmentOutcome) => onOver(journal, segment, outcome)
-        const pipeline = await startPipeline(platform, own, bounded, ledger, observe, over)
+        const pipeline = await startPipeline(platform, own, { deliver: bounded, hurry }, ledger, observe, over)
         all.push({ journal, pipeline, ledger, before: sum(stored, dead), deadBefore: dead.payloads })
       }
     } catch (error) {

@@ -1,6 +1,8 @@
 /** Journal, dispatch and delivery as they are joined: what becomes of a segment when the disk fails it on the way. */
 
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
+import type { Deliver, Delivered } from '../src/delivery/deliver.ts'
+import { HURRY_MS, Hurry } from '../src/delivery/hurry.ts'
 import { parseSegmentName } from '../src/journal/name.ts'
 import type { Event } from '../src/observe/events.ts'
 import { Ledger } from '../src/observe/ledger.ts'
@@ -25,19 +27,21 @@ const OPTIONS = {
 
 const LEDGER = 'data/ledger'
 
+const deliveries = ({ clock }: MemoryPlatform, deliver: Deliver) => ({ deliver, hurry: new Hurry(clock) })
+
 /** A process on this machine whose deliveries all succeed. */
 async function start(platform: MemoryPlatform, events: Event[] = []) {
   return await startPipeline(
     platform,
     OPTIONS,
-    async ({ payloads, recordBytes: bytes }) => ({
+    deliveries(platform, async ({ payloads, recordBytes: bytes }) => ({
       kind: 'stored',
       format: 'lines',
       objects: [],
       payloads,
       bytes,
       letters: [],
-    }),
+    })),
     await Ledger.open(platform.files, platform.clock, LEDGER, 30),
     (event) => events.push(event),
     () => {},
@@ -135,39 +139,60 @@ test('a delivered segment that cannot be removed is removed later, and its bytes
   expect(events.map(({ kind }) => kind)).toContain('segment-stored')
 })
 
-test('a delivery may rest where no other segment waits, and not at a stop', async () => {
-  const platform = memoryPlatform()
-  const begun: { mayRest: boolean; end: () => void }[] = []
-  const pipeline = await startPipeline(
-    platform,
-    OPTIONS,
-    ({ payloads, recordBytes: bytes }, mayRest) =>
-      new Promise((resolve) => {
+describe('a delivery', () => {
+  /** A process whose deliveries go on until they are ended. */
+  async function startHeld(platform: MemoryPlatform) {
+    const begun: { hurry: AbortSignal; end: () => void }[] = []
+    const pipeline = await startPipeline(
+      platform,
+      OPTIONS,
+      deliveries(platform, ({ payloads, recordBytes: bytes }, hurry) => {
+        const { promise, resolve } = Promise.withResolvers<Delivered>()
         const end = () => resolve({ kind: 'stored', format: 'lines', objects: [], payloads, bytes, letters: [] })
-        begun.push({ mayRest, end })
+        begun.push({ hurry, end })
+        return promise
       }),
-    await Ledger.open(platform.files, platform.clock, LEDGER, 30),
-    () => {},
-    () => {},
-  )
-  const rests = () => begun.map(({ mayRest }) => mayRest)
-  await deliverOne(platform, pipeline)
-  expect(rests()).toEqual([true])
-  await deliverOne(platform, pipeline)
-  expect(rests()).toEqual([true, false])
-  for (const { end } of begun) end()
-  await quiet()
-  await deliverOne(platform, pipeline)
-  expect(rests()).toEqual([true, false, true])
-  begun[2]?.end()
-  await quiet()
-  pipeline.journal.append(valueRecord('1'), { kept() {}, refused() {} })
-  await quiet()
-  const drained = pipeline.drain(1000)
-  await quiet()
-  expect(rests()).toEqual([true, false, true, false])
-  begun[3]?.end()
-  await drained
+      await Ledger.open(platform.files, platform.clock, LEDGER, 30),
+      () => {},
+      () => {},
+    )
+    const hurried = () => begun.map(({ hurry }) => hurry.aborted)
+    const endAll = async () => {
+      for (const { end } of begun) end()
+      await quiet()
+    }
+    return { pipeline, hurried, endAll }
+  }
+
+  test('may rest until another segment is there, which may not; one that begins later may again, until it stops', async () => {
+    const platform = memoryPlatform()
+    const { pipeline, hurried, endAll } = await startHeld(platform)
+    await deliverOne(platform, pipeline)
+    expect(hurried()).toEqual([false])
+    await deliverOne(platform, pipeline)
+    expect(hurried()).toEqual([true, true])
+    await endAll()
+    await platform.clock.advance(HURRY_MS)
+    await deliverOne(platform, pipeline)
+    expect(hurried()).toEqual([true, true, false])
+    const drained = pipeline.drain(1000)
+    await quiet()
+    expect(hurried()).toEqual([true, true, true])
+    await endAll()
+    await drained
+  })
+
+  test('that begins at a stop may not rest', async () => {
+    const platform = memoryPlatform()
+    const { pipeline, hurried, endAll } = await startHeld(platform)
+    pipeline.journal.append(valueRecord('1'), { kept() {}, refused() {} })
+    await quiet()
+    const drained = pipeline.drain(1000)
+    await quiet()
+    expect(hurried()).toEqual([true])
+    await endAll()
+    await drained
+  })
 })
 
 test.each([
@@ -182,10 +207,10 @@ test.each([
     const { journal } = await startPipeline(
       platform,
       { ...OPTIONS, format, objectBytesMax: 20_000 },
-      async ({ number, payloads, recordBytes: bytes }) => {
+      deliveries(platform, async ({ number, payloads, recordBytes: bytes }) => {
         sealed.add(number)
         return { kind: 'stored', format, objects: [], payloads, bytes, letters: [] }
-      },
+      }),
       await Ledger.open(platform.files, platform.clock, LEDGER, 30),
       (event) => event.kind === 'segment-stored' && stored.push(event.objects),
       () => {},

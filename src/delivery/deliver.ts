@@ -9,6 +9,7 @@ import type { DeadLetter, LedgerObject, SegmentOutcome } from '../observe/ledger
 import type { OpenFile } from '../platform/files.ts'
 import { BySource, type RecordFrame } from './by-source.ts'
 import type { DeliveryContext } from './delivery-context.ts'
+import { HURRIED } from './hurry.ts'
 import { Letters } from './letters.ts'
 import { type Halt, LineObjects, type LinePuts } from './line-objects.ts'
 import { LINES_RESTS, PAYLOAD_RESTS } from './pace.ts'
@@ -32,19 +33,19 @@ export type Delivered =
     }
   | { kind: 'stopped' }
 
-/** Delivers a segment; with rests between stretches of its work, where it `mayRest` (see `Pace`). */
-export type Deliver = (segment: SealedSegment, mayRest: boolean) => Promise<Delivered>
+/** Delivers a segment; with rests between stretches of its work, until `hurry` is aborted (see `Pace`). */
+export type Deliver = (segment: SealedSegment, hurry: AbortSignal) => Promise<Delivered>
 
 /** Delivers the sealed segment at `path`. Rejects only on a fault of this machine's disk or a bug; it may be repeated. */
 export async function deliver(
   path: string,
   context: DeliveryContext,
   onTrouble: (trouble: Trouble) => void,
-  mayRest = false,
+  hurry = HURRIED,
 ): Promise<Delivered> {
   const file = await context.platform.files.open(path, 'read')
   try {
-    return await new Delivery(path, file, context, onTrouble, mayRest).run()
+    return await new Delivery(path, file, context, onTrouble, hurry).run()
   } finally {
     await file.close()
   }
@@ -63,14 +64,14 @@ class Delivery {
     file: OpenFile,
     context: DeliveryContext,
     onTrouble: (trouble: Trouble) => void,
-    mayRest: boolean,
+    hurry: AbortSignal,
   ) {
     this.#path = path
     this.#file = file
     this.#context = context
     this.#letters = new Letters(path, context.platform, context.observe)
     this.#onTrouble = onTrouble
-    this.#seat = new Seat(context, mayRest)
+    this.#seat = new Seat(context, hurry)
   }
 
   async run(): Promise<Delivered> {

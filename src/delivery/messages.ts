@@ -25,8 +25,10 @@ export interface ThreadData extends ThreadStart {
 
 /** To a thread. */
 export type JobMessage =
-  /** Deliver this segment. Where nothing waits behind it, it may rest. */
-  | { kind: 'deliver'; job: number; path: string; mayRest: boolean }
+  /** Deliver this segment; with rests, where it isn't hurried from the start. */
+  | { kind: 'deliver'; job: number; path: string; isHurried: boolean }
+  /** A job that rests is to rest no more. */
+  | { kind: 'hurry'; job: number }
   /** Answer, to show that you don't hang. */
   | { kind: 'ask' }
 

@@ -1,11 +1,9 @@
 /**
- * Leaves the processor to intake: a delivery that begins with nothing behind it, no other segment, no client that waits until
- * its payload is stored and no stop, works in short stretches, with rests between them. Of what comes later only another
- * delivery in the same thread ends them.
+ * Leaves the processor to intake: a delivery that nobody waits for works in short stretches, with rests between them. It rests
+ * no more, and at once, when somebody comes to wait: see `Hurry`.
  */
 
 import type { Clock } from '../platform/clock.ts'
-import type { Turn } from './turn.ts'
 
 /** A stretch of work that is shorter goes on. */
 export const STRETCH_MS = 1
@@ -29,12 +27,10 @@ export const PAYLOAD_RESTS: Rests = { ratio: 3, msMax: 20 }
 /** The pace of a thread's deliveries, of which one works at a time. */
 export class Pace {
   readonly #clock: Clock
-  readonly #turn: Turn
   #sinceMs = 0
 
-  constructor(clock: Clock, turn: Turn) {
+  constructor(clock: Clock) {
     this.#clock = clock
-    this.#turn = turn
   }
 
   /** Work begins: what was before it needs no rest. */
@@ -42,15 +38,16 @@ export class Pace {
     this.#sinceMs = this.#clock.monotonicMs()
   }
 
-  /** A good place to rest; undefined when none is due, or another delivery came to wait for the turn: what has gathered comes first. */
-  rest({ ratio, msMax }: Rests): Promise<void> | undefined {
+  /** A good place to rest, until `hurry` is aborted; undefined when no rest is due. */
+  rest({ ratio, msMax }: Rests, hurry: AbortSignal): Promise<void> | undefined {
+    if (hurry.aborted) return undefined
     const workedMs = this.#clock.monotonicMs() - this.#sinceMs
-    if (workedMs < STRETCH_MS || this.#turn.isAwaited) return undefined
-    return this.#rest(Math.min(workedMs * ratio, msMax))
+    if (workedMs < STRETCH_MS) return undefined
+    return this.#rest(Math.min(workedMs * ratio, msMax), hurry)
   }
 
-  async #rest(ms: number): Promise<void> {
-    await this.#clock.sleep(ms)
+  async #rest(ms: number, hurry: AbortSignal): Promise<void> {
+    await this.#clock.sleep(ms, hurry)
     this.begin()
   }
 }

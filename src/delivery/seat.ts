@@ -1,4 +1,4 @@
-/** One delivery's turn among those of its thread: taken and left again and again, and rested in where it may be. */
+/** One delivery's turn among those of its thread: taken and left again and again, and rested in while nobody waits. */
 
 import type { Pace, Rests } from './pace.ts'
 import type { Turn } from './turn.ts'
@@ -7,13 +7,13 @@ import type { Turn } from './turn.ts'
 export class Seat {
   readonly #turn: Turn
   readonly #pace: Pace
-  readonly #mayRest: boolean
+  readonly #hurry: AbortSignal
   #leave = () => {}
 
-  constructor({ turn, pace }: { turn: Turn; pace: Pace }, mayRest: boolean) {
+  constructor({ turn, pace }: { turn: Turn; pace: Pace }, hurry: AbortSignal) {
     this.#turn = turn
     this.#pace = pace
-    this.#mayRest = mayRest
+    this.#hurry = hurry
   }
 
   async take(): Promise<void> {
@@ -28,6 +28,6 @@ export class Seat {
 
   /** A good place to rest; undefined when none is due. */
   rest(rests: Rests): Promise<void> | undefined {
-    return this.#mayRest ? this.#pace.rest(rests) : undefined
+    return this.#pace.rest(rests, this.#hurry)
   }
 }

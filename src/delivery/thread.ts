@@ -28,15 +28,13 @@ const start = workerData as ThreadData
 const gauges = new PutGauges(start.gauges)
 const say = (message: ThreadMessage) => parentPort?.postMessage(message)
 
-const turn = new Turn()
-
 const context: DeliveryContext = {
   platform: systemPlatform,
   destination: openDestination(start.place, systemPlatform, process.env),
   destinationKey: placeKey(start.place),
-  turn,
+  turn: new Turn(),
   sorting: new Budget(1),
-  pace: new Pace(systemPlatform.clock, turn),
+  pace: new Pace(systemPlatform.clock),
   // S3 compares what it gets with its SHA-256, and keeps that; a directory and another Millrace don't.
   compress: (compression) => createCompressor(compression, start.place.kind !== 's3'),
   decompress: createDecompressor,
@@ -62,12 +60,21 @@ const context: DeliveryContext = {
   signal: new AbortController().signal,
 }
 
+/** Of the jobs that may rest. */
+const hurries = new Map<number, AbortController>()
+
 parentPort?.on('message', (message: JobMessage) => {
   if (message.kind === 'ask') return say({ kind: 'answer' })
-  const { job, path, mayRest } = message
-  deliver(path, context, (trouble) => say({ kind: 'trouble', job, trouble }), mayRest).then(
-    (delivered) => say({ kind: 'done', job, delivered: JSON.stringify(delivered) }),
-    (error: unknown) =>
-      say({ kind: 'failed', job, reason: error instanceof Error ? (error.stack ?? error.message) : `${error}` }),
-  )
+  if (message.kind === 'hurry') return hurries.get(message.job)?.abort()
+  const { job, path, isHurried } = message
+  const hurry = new AbortController()
+  if (isHurried) hurry.abort()
+  else hurries.set(job, hurry)
+  deliver(path, context, (trouble) => say({ kind: 'trouble', job, trouble }), hurry.signal)
+    .then(
+      (delivered) => say({ kind: 'done', job, delivered: JSON.stringify(delivered) }),
+      (error: unknown) =>
+        say({ kind: 'failed', job, reason: error instanceof Error ? (error.stack ?? error.message) : `${error}` }),
+    )
+    .finally(() => hurries.delete(job))
 })

@@ -6,6 +6,7 @@ import type { Observer } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import { Heartbeat } from '../platform/heartbeat.ts'
 import type { Delivered } from './deliver.ts'
+import { HURRIED } from './hurry.ts'
 import type { JobMessage, ThreadData, ThreadMessage, ThreadStart } from './messages.ts'
 import type { Trouble } from './patience.ts'
 import { PutGauges, type PutsByFormat, shareOf, sumOfPuts } from './put-gauges.ts'
@@ -74,10 +75,10 @@ export class DeliveryThreads {
   }
 
   /** Delivers a segment, however often it takes. Rejects only when the threads are stopped. */
-  async deliver(segment: SealedSegment, mayRest = false): Promise<Delivered> {
+  async deliver(segment: SealedSegment, hurry = HURRIED): Promise<Delivered> {
     for (;;) {
       try {
-        return await this.#attempt(segment, mayRest)
+        return await this.#attempt(segment, hurry)
       } catch (error) {
         if (this.#stopped) throw error
         this.#observe({ kind: 'delivery-crash', reason: (error as Error).message })
@@ -96,13 +97,19 @@ export class DeliveryThreads {
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
   }
 
-  #attempt(segment: SealedSegment, mayRest: boolean): Promise<Delivered> {
+  async #attempt(segment: SealedSegment, hurry: AbortSignal): Promise<Delivered> {
     const thread = this.#leastBusy()
     const job = ++this.#jobs
-    return new Promise((resolve, reject) => {
-      thread.jobs.set(job, { segment: segment.path, resolve, reject })
-      say(thread.worker, { kind: 'deliver', job, path: segment.path, mayRest })
-    })
+    const { promise, resolve, reject } = Promise.withResolvers<Delivered>()
+    thread.jobs.set(job, { segment: segment.path, resolve, reject })
+    const passOn = () => say(thread.worker, { kind: 'hurry', job })
+    hurry.addEventListener('abort', passOn, { once: true })
+    say(thread.worker, { kind: 'deliver', job, path: segment.path, isHurried: hurry.aborted })
+    try {
+      return await promise
+    } finally {
+      hurry.removeEventListener('abort', passOn)
+    }
   }
 
   /** A dead thread is replaced when it is next needed, so that one that can't start isn't started in a tight loop. */

@@ -3,12 +3,6 @@
 /** Lets one holder in at a time, in the order they came. */
 export class Turn {
   #last: Promise<void> = Promise.resolve()
-  #waiting = 0
-
-  /** Whether somebody waits for it. */
-  get isAwaited(): boolean {
-    return this.#waiting > 0
-  }
 
   /** Resolves with the function that gives the turn to the next; calling it again does nothing. */
   async take(): Promise<() => void> {
@@ -17,9 +11,7 @@ export class Turn {
     this.#last = new Promise((resolve) => {
       release = resolve
     })
-    this.#waiting += 1
     await before
-    this.#waiting -= 1
     return release
   }
 }

@@ -34,15 +34,18 @@ export class Admission {
   readonly #options: AdmissionOptions
   readonly #journal: Held
   readonly #drain: DrainRate
+  readonly #onFull: () => void
   #stopping = false
   #intakeBytes = 0
   #diskRoomBytes = Number.POSITIVE_INFINITY
   #diskRoomAtJournalBytes = 0
 
-  constructor(options: AdmissionOptions, journal: Held, drain: DrainRate) {
+  /** `onFull` hears each time somebody finds no room for what waits to be stored. */
+  constructor(options: AdmissionOptions, journal: Held, drain: DrainRate, onFull: () => void) {
     this.#options = options
     this.#journal = journal
     this.#drain = drain
+    this.#onFull = onFull
   }
 
   /** From now on everything is refused. */
@@ -58,7 +61,7 @@ export class Admission {
 
   /** Sets memory aside for a body of `bytes`. Undefined when that's done: give it back with `leave`. */
   enter(bytes: number): Refusal | undefined {
-    const refusal = this.#closed() ?? this.#full(0, bytes)
+    const refusal = this.#closed() ?? this.#refuse(0, bytes)
     if (refusal) return refusal
     return this.grow(bytes + REQUEST_BYTES)
   }
@@ -99,10 +102,10 @@ export class Admission {
   room(): { payloads: number; bytes: number } {
     if (this.#closed()) return { payloads: 0, bytes: 0 }
     const { maxQueue = Number.POSITIVE_INFINITY } = this.#options
-    return {
-      payloads: Math.max(0, maxQueue - this.#journal.payloads),
-      bytes: Math.max(0, -Math.max(this.#journalExcess(0), this.#diskExcess(0))),
-    }
+    const payloads = Math.max(0, maxQueue - this.#journal.payloads)
+    const bytes = Math.max(0, -Math.max(this.#journalExcess(0), this.#diskExcess(0)))
+    if (payloads === 0 || bytes === 0) this.#onFull()
+    return { payloads, bytes }
   }
 
   /** Whether a record may be kept, now that it is known what it holds. */
@@ -112,7 +115,7 @@ export class Admission {
       const detail = `the body holds ${payloads} payloads; MAX_QUEUE allows ${maxQueue} to wait at all`
       return { code: 'too_many_payloads', detail }
     }
-    return this.#closed() ?? this.#full(payloads, bytes)
+    return this.#closed() ?? this.#refuse(payloads, bytes)
   }
 
   /** Why a payload would be refused, if it isn't tiny; undefined when there is room. */
@@ -128,6 +131,12 @@ export class Admission {
     if (!trouble) return undefined
     const detail = trouble === 'disk_full' ? 'a write failed for want of space' : 'the journal is tried again shortly'
     return { code: trouble, detail, retryAfterSeconds: RETRY_AFTER_SECONDS.min }
+  }
+
+  #refuse(payloads: number, bytes: number): Refusal | undefined {
+    const refusal = this.#full(payloads, bytes)
+    if (refusal) this.#onFull()
+    return refusal
   }
 
   #full(payloads: number, bytes: number): Refusal | undefined {

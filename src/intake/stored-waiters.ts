@@ -18,12 +18,14 @@ export const STORED_WAITERS_MAX = 100_000
 /** Waits for segments. */
 export class StoredWaiters {
   readonly #deadlines: Deadlines
+  readonly #onWait: () => void
   readonly #bySegment = new Map<number, Set<Waiting>>()
   #count = 0
 
-  /** `limitMs` is the longest wait, give or take a quarter. */
-  constructor(limitMs: number, clock: Clock) {
+  /** `limitMs` is the longest wait, give or take a quarter; `onWait` hears of each that begins. */
+  constructor(limitMs: number, clock: Clock, onWait: () => void) {
     this.#deadlines = new Deadlines(limitMs, clock)
+    this.#onWait = onWait
   }
 
   /** How many wait. */
@@ -48,6 +50,7 @@ export class StoredWaiters {
     else this.#bySegment.set(segment, new Set([waiting]))
     this.#count += 1
     this.#deadlines.start(waiting)
+    this.#onWait()
   }
 
   /** A segment is over; `objectsAt` tells the objects of the record at a place, undefined when it is in none. */

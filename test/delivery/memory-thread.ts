@@ -90,14 +90,13 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
   const troubles: Trouble[] = []
   const stop = new AbortController()
   const gauges = new PutGauges()
-  const turn = new Turn()
   const context: DeliveryContext = {
     platform,
     destination,
     destinationKey: 'test',
-    turn,
+    turn: new Turn(),
     sorting: new Budget(1),
-    pace: new Pace(platform.clock, turn),
+    pace: new Pace(platform.clock),
     lines: new Lines(),
     garbage: new Garbage({ bytesMax: Number.POSITIVE_INFINITY }),
     compress: createCompressor,
@@ -116,7 +115,8 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
   }
   const onTrouble = (trouble: Trouble) => void troubles.push(trouble)
   const run = (number = 1) => deliver(pathOf(number), context, onTrouble)
-  const runResting = (number: number) => deliver(pathOf(number), context, onTrouble, true)
+  const runResting = (number: number, hurry = new AbortController().signal) =>
+    deliver(pathOf(number), context, onTrouble, hurry)
   return { platform, store: destination, events, troubles, stop, context, gauges, run, runResting }
 }
 

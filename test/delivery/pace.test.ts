@@ -1,8 +1,8 @@
-/** The pace of deliveries: short stretches and rests while nobody waits, no rest as soon as somebody does. */
+/** The pace of deliveries: short stretches and rests while nobody waits, no rest from when somebody does. */
 
 import { describe, expect, test } from 'bun:test'
+import { HURRY_MS, Hurry } from '../../src/delivery/hurry.ts'
 import { Pace, STRETCH_MS } from '../../src/delivery/pace.ts'
-import { Turn } from '../../src/delivery/turn.ts'
 import { FakeClock, quiet } from '../memory-platform.ts'
 import { array, contextOf, filesWith } from './memory-thread.ts'
 
@@ -11,18 +11,18 @@ const RESTS = { ratio: 4, msMax: 30 }
 /** A pace whose work has begun. */
 async function working() {
   const clock = new FakeClock()
-  const turn = new Turn()
-  const leave = await turn.take()
-  const pace = new Pace(clock, turn)
+  const pace = new Pace(clock)
   await clock.advance(1000)
   pace.begin()
-  return { clock, turn, pace, leave }
+  return { clock, pace }
 }
 
+const never = () => new AbortController().signal
+
 /** For how long it rests now; 0 when it doesn't. */
-async function restMs(pace: Pace, clock: FakeClock) {
+async function restMs(pace: Pace, clock: FakeClock, hurry = never()) {
   let isOver = false
-  const rest = pace.rest(RESTS)
+  const rest = pace.rest(RESTS, hurry)
   if (!rest) return 0
   void rest.then(() => {
     isOver = true
@@ -55,42 +55,61 @@ describe('a rest', () => {
     expect(await restMs(pace, clock)).toBe(RESTS.msMax)
   })
 
-  test('is none while another waits for the turn, and is again when that one has it', async () => {
-    const { pace, clock, turn, leave } = await working()
-    const other = turn.take()
+  test('is over at once when it is hurried, and there is none from then on', async () => {
+    const { pace, clock } = await working()
+    const hurry = new AbortController()
     await clock.advance(5)
-    expect(await restMs(pace, clock)).toBe(0)
-    leave()
-    await other
-    pace.begin()
+    clock.after(3, () => hurry.abort())
+    expect(await restMs(pace, clock, hurry.signal)).toBe(3)
     await clock.advance(5)
+    expect(await restMs(pace, clock, hurry.signal)).toBe(0)
     expect(await restMs(pace, clock)).toBe(5 * RESTS.ratio)
   })
 })
 
+test('a hurry is for all that have begun, and for those that begin soon', async () => {
+  const clock = new FakeClock()
+  const hurry = new Hurry(clock)
+  const signals = [hurry.signal, hurry.signal]
+  const begin = () => signals.push(hurry.signal)
+  const hurried = () => signals.map(({ aborted }) => aborted)
+  expect(hurried()).toEqual([false, false])
+  hurry.now()
+  begin()
+  expect(hurried()).toEqual([true, true, true])
+  await clock.advance(HURRY_MS - 1)
+  hurry.now()
+  await clock.advance(HURRY_MS - 1)
+  begin()
+  await clock.advance(1)
+  begin()
+  expect(hurried().slice(3)).toEqual([true, false])
+  hurry.now()
+  expect(hurried().slice(3)).toEqual([true, true])
+})
+
 describe('a delivery', () => {
-  /** Deliveries on a clock that is a stretch further at every look; how often they rested. */
-  async function restsOf(segments: number[], mayRest = true) {
+  /** A delivery on a clock that is a stretch further at every look, hurried in its rest number `restsMax`; how often it rested. */
+  async function restsOf(format: 'lines' | 'payload', restsMax: number) {
     const frames = Array.from({ length: 10 }, (_, nth) => [array(nth, 1)])
-    const { context, run, runResting, store } = contextOf(filesWith([{ frames }, { frames }]))
+    const { context, runResting, store } = contextOf(filesWith([{ header: { format }, frames }]))
     let nowMs = 0
     let rests = 0
+    const hurry = new AbortController()
     const { clock } = context.platform
     clock.monotonicMs = () => nowMs++ * STRETCH_MS
     clock.sleep = async () => {
-      rests += 1
+      if (++rests === restsMax) hurry.abort()
     }
-    await Promise.all(segments.map((number) => (mayRest ? runResting : run)(number)))
-    expect(store.objects.size).toBe(segments.length)
+    if (restsMax === 0) hurry.abort()
+    await runResting(1, hurry.signal)
+    expect(store.objects.size).toBe(format === 'lines' ? 1 : 10)
     return rests
   }
 
-  test('alone rests in every frame, two that wait for each other in none', async () => {
-    expect(await restsOf([1])).toBeGreaterThanOrEqual(10)
-    expect(await restsOf([1, 2])).toBe(0)
-  })
-
-  test('that may not rest does not', async () => {
-    expect(await restsOf([1], false)).toBe(0)
+  test.each(['lines', 'payload'] as const)('in format %s rests in every frame, until it is hurried', async (format) => {
+    expect(await restsOf(format, Number.POSITIVE_INFINITY)).toBeGreaterThanOrEqual(10)
+    expect(await restsOf(format, 4)).toBe(4)
+    expect(await restsOf(format, 0)).toBe(0)
   })
 })

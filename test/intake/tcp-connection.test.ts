@@ -252,12 +252,14 @@ describe('the end', () => {
 
 describe('no room', () => {
   test('a full queue is no answer but a pause: what fits is kept, the rest when there is room, in order', async () => {
-    const { clock, journal, connect } = opened({ maxQueue: 3 }, { inFlightBytesMax: 100 })
+    const { clock, journal, connect, onFull } = opened({ maxQueue: 3 }, { inFlightBytesMax: 100 })
     const peer = connect()
     const sent = Array.from({ length: 40 }, (_, i) => `${i}\n`).join('')
     peer.send(sent)
     expect(journal.records).toEqual([{ body: '0\n1\n2\n', payloads: 3 }])
+    expect(onFull).not.toHaveBeenCalled()
     journal.keep()
+    expect(onFull).toHaveBeenCalled()
     await clock.advance(10 * IDLE_MS)
     expect(peer.answers).toMatchObject([{ lines: [1, 3] }])
     expect(peer.isReading).toBe(false)
@@ -398,6 +400,6 @@ describe('no room', () => {
 
 function opened(...settings: ConstructorParameters<typeof Fixture>) {
   const fixture = new Fixture(...settings)
-  const { clock, admission, journal } = fixture
-  return { clock, admission, journal, connect: () => fixture.connect() }
+  const { clock, admission, journal, onFull } = fixture
+  return { clock, admission, journal, onFull, connect: () => fixture.connect() }
 }

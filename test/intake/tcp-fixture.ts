@@ -1,5 +1,6 @@
 /** TCP connections without sockets, a journal that keeps when it is told to, and a clock moved by hand. */
 
+import { mock } from 'bun:test'
 import { Admission, type AdmissionOptions } from '../../src/intake/admission.ts'
 import { Deadlines } from '../../src/intake/deadlines.ts'
 import { DrainRate } from '../../src/intake/drain-rate.ts'
@@ -142,13 +143,16 @@ export class Fixture {
   readonly clock = new FakeClock()
   readonly journal = new HeldJournal()
   readonly admission: CountedAdmission
+  /** Called when somebody finds no room. */
+  readonly onFull = mock(() => {})
   readonly room: Room
   readonly #context: ConnectionContext
 
   constructor(bounds: Partial<AdmissionOptions> = {}, options: Partial<ConnectionOptions> = {}) {
     const { clock, journal } = this
     const usual = { maxQueue: undefined, journalBytesMax: 1e9, bodyBytesMax: 1e9, intakeBytesMax: 1e9 }
-    this.admission = new CountedAdmission({ ...usual, ...bounds }, journal, new DrainRate(clock))
+    const drain = new DrainRate(clock)
+    this.admission = new CountedAdmission({ ...usual, ...bounds }, journal, drain, this.onFull)
     this.room = new Room(this.admission, clock)
     this.#context = {
       options: { lineBytesMax: 1000, inFlightBytesMax: 10_000, banner: undefined, ...options },

@@ -76,7 +76,7 @@ export class DeliveryThreads {
   }
 
   /** As `threads.ts` does it: again and again, until it is done. */
-  async deliver(segment: SealedSegment, mayRest: boolean): Promise<Delivered> {
+  async deliver(segment: SealedSegment, hurry: AbortSignal): Promise<Delivered> {
     for (;;) {
       const thread = this.#threads.reduce((least, next) => (next.jobs.size < least.jobs.size ? next : least))
       const { promise, resolve, reject } = Promise.withResolvers<Delivered>()
@@ -84,7 +84,7 @@ export class DeliveryThreads {
       const { world } = this.#around
       const onTrouble = ({ kind, attempt }: { kind: string; attempt: number }) =>
         world.log(`thread ${thread.strand.name} has trouble: ${kind}, attempt ${attempt}`)
-      deliver(segment.path, thread.context, onTrouble, mayRest).then(resolve, reject)
+      deliver(segment.path, thread.context, onTrouble, hurry).then(resolve, reject)
       try {
         return await promise
       } catch (error) {
@@ -121,14 +121,13 @@ export class DeliveryThreads {
     const files = this.#process.filesOf(strand)
     const platform = this.#process.platformOf(strand, files)
     const to = store.of(strand, platform.files, () => this.#process.onOperation())
-    const turn = new Turn()
     const context: DeliveryContext = {
       platform,
       destination: seams.destination?.(to) ?? to,
       destinationKey: 'simulated',
-      turn,
+      turn: new Turn(),
       sorting: new Budget(1),
-      pace: new Pace(platform.clock, turn),
+      pace: new Pace(platform.clock),
       lines: spareLines.pop() ?? new Lines(),
       garbage: new Garbage({ bytesMax: Number.POSITIVE_INFINITY }),
       compress: (compression) => {

@@ -1,6 +1,7 @@
 /** One process from its start to its end: the real pipeline and the real deliveries, on the simulated machine. */
 
 import type { Deliver } from '../../src/delivery/deliver.ts'
+import { Hurry } from '../../src/delivery/hurry.ts'
 import type { Destination } from '../../src/destination/destination.ts'
 import { openDataDirectory } from '../../src/journal/data-directory.ts'
 import { HEADER_BYTES, SEAL_BYTES } from '../../src/journal/layout.ts'
@@ -94,7 +95,7 @@ export class Life {
     const { format, compression, lingerMs, objectBytesMax, maxWorkers } = this.#options
     this.#around.world.log(`life ${this.number} begins ${JSON.stringify(this.#options)}`)
     const { seams } = this.#around
-    const deliverAgain: Deliver = (segment, mayRest) => this.#threads.deliver(segment, mayRest)
+    const deliverAgain: Deliver = (segment, hurry) => this.#threads.deliver(segment, hurry)
     const start = async () => {
       const directory = await openDataDirectory(this.#platform, () => ({ release() {} }), DATA)
       const { files, clock } = this.#platform
@@ -112,7 +113,10 @@ export class Life {
       return await startPipeline(
         this.#platform,
         { ...lane, lingerMs, format, compression, objectBytesMax, maxWorkers },
-        seams.deliver?.(deliverAgain, this.#platform.files) ?? deliverAgain,
+        {
+          deliver: seams.deliver?.(deliverAgain, this.#platform.files) ?? deliverAgain,
+          hurry: new Hurry(this.#platform.clock),
+        },
         ledger,
         (event) => this.#observe(event),
         ({ payloads }) => {

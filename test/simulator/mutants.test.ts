@@ -134,8 +134,8 @@ test('a destination that calls stored what it refused', async () => {
 
 test('a segment that is removed before it is stored', async () => {
   const seams: Seams = {
-    deliver: (deliver) => async (segment, mayRest) => {
-      deliver(segment, mayRest).catch(() => {})
+    deliver: (deliver) => async (segment, hurry) => {
+      deliver(segment, hurry).catch(() => {})
       return {
         kind: 'stored',
         format: 'lines',
