@@ -133,7 +133,10 @@ class Delivery {
         if (added === 'mixed') return undefined
         if (added !== 'done') return { kind: 'stopped' }
       }
-      const isStored = (await objects.close()) === 'done' && (await objects.end()) === 'done'
+      const closed = await objects.close()
+      // Others encode while the last of these are on their way.
+      this.#seat.leave()
+      const isStored = closed === 'done' && (await objects.end()) === 'done'
       return isStored ? this.#stored(header, objects, objects.bytes) : { kind: 'stopped' }
     } finally {
       objects.abandon()

@@ -129,10 +129,11 @@ export class LineObjects {
     }
   }
 
-  /** There are no more records. */
+  /** There are no more records. Nothing needs the turn any more: to wait for another one would only be to give it back. */
   async close(): Promise<'done' | Halt> {
     for (const [key, object] of this.#open) {
-      const finished = await this.#finish(key, object)
+      const isLast = this.#open.size === 1
+      const finished = isLast ? await this.#beginPut(key, object) : await this.#finish(key, object)
       if (finished !== 'done') return finished
     }
     return 'done'
@@ -220,7 +221,6 @@ export class LineObjects {
   /** Ends an object and begins to put it; others encode while as many are on their way as may be. */
   async #finish(key: string, object: OpenObject): Promise<'done' | Halt> {
     const { destination, seat } = this.#context
-    this.#open.delete(key)
     const begun = await this.#beginPut(key, object)
     if (begun !== 'done') return begun
     const isBySource = this.#order === 'by-source'
@@ -238,6 +238,7 @@ export class LineObjects {
   async #beginPut(key: string, object: OpenObject): Promise<'done' | Halt> {
     const { bodies, sentPath } = this.#context
     const { compression } = this.#header
+    this.#open.delete(key)
     const { body, sha256, release } = await object.encoder.end()
     const part = this.#parts.get(key) ?? 0
     this.#parts.set(key, part + 1)

@@ -2,7 +2,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Budget, Turn } from '../../src/delivery/turn.ts'
+import type { PutOutcome } from '../../src/destination/destination.ts'
 import { quiet, SeededRandom } from '../memory-platform.ts'
+import { array, contextOf, filesWith } from './memory-thread.ts'
 
 describe('the turn', () => {
   test('is one holder’s at a time, in the order they came', async () => {
@@ -32,6 +34,18 @@ describe('the turn', () => {
     await quiet()
     expect(held).toEqual([0])
   })
+})
+
+test('a delivery whose last object is on its way needs no turn any more', async () => {
+  const { context, run, store } = contextOf(filesWith([{ frames: [[array(0, 10)]] }]))
+  const { promise: answer, resolve } = Promise.withResolvers<PutOutcome>()
+  store.answer = () => answer
+  const delivered = run()
+  while (store.underWay === 0) await new Promise((resolve) => setImmediate(resolve))
+  const leave = await context.turn.take()
+  resolve({ kind: 'stored', already: false })
+  expect(await delivered).toMatchObject({ kind: 'stored', payloads: 10 })
+  leave()
 })
 
 describe('the byte budget', () => {
