@@ -1,6 +1,7 @@
 /** Reads a request's body: within its time, within the bound on one body, within the memory set aside for all of them. */
 
 import { type Admission, UNDECLARED_BYTES } from './admission.ts'
+import type { BodyPlace } from './body-room.ts'
 import { decodeBody } from './content-encoding.ts'
 import type { Refusal } from './problem.ts'
 
@@ -17,6 +18,8 @@ export interface Charge {
   /** Set aside since. */
   grown: number
   isDeclared: boolean
+  /** Of a body that comes in pieces. */
+  place?: BodyPlace
 }
 
 const ENCODINGS = 'gzip, deflate, br, zstd'

@@ -7,7 +7,8 @@ import type { Sender } from '../journal/journal.ts'
 import { joined } from '../platform/garbage.ts'
 import type { Answer } from './answer.ts'
 import { type Charge, decode, enter } from './body.ts'
-import { PassThrough, type PipeEvents } from './pass-through.ts'
+import { type BodyPlace, type BodyRoom, RoomGuest } from './body-room.ts'
+import { PassThrough, type Pipe, type PipeEvents } from './pass-through.ts'
 import { type PlainPost, readPlainPost } from './plain-post.ts'
 import { Post, type PostContext } from './post.ts'
 import { problemAnswer } from './problem.ts'
@@ -16,6 +17,7 @@ import { headOf } from './wire.ts'
 /** What connections need. */
 export interface ConnectionContext {
   post: PostContext
+  room: BodyRoom
   /** The time for the Date header. */
   httpDate(): string
   /** Opens a connection to the HTTP server that takes what isn't plain. */
@@ -23,18 +25,15 @@ export interface ConnectionContext {
 }
 
 /** As much of a socket as is needed here. */
-export interface ConnectionSocket {
-  /** How many bytes it took: fewer than there are when the other end doesn't read. */
+export interface ConnectionSocket extends Pipe {
   write(bytes: Uint8Array | string): number
-  pause(): void
-  resume(): void
-  /** Sends what it took, and closes. */
-  end(): void
 }
 
 type State =
   /** Waits for a head. */
   | 'head'
+  /** Has the beginning of a body, and waits for room. */
+  | 'waiting'
   /** Waits for the rest of a body. */
   | 'body'
   /** The request is complete, and its answer is to come. */
@@ -69,6 +68,7 @@ export class Connection implements Sender {
   #hasEnded = false
   #isPaused = false
   #isReading = false
+  readonly #guest: RoomGuest
   /** The request whose body is on its way. */
   #incoming: Incoming | undefined
   /** Of a body that was refused before it came. */
@@ -82,6 +82,7 @@ export class Connection implements Sender {
   constructor(socket: ConnectionSocket, context: ConnectionContext) {
     this.#socket = socket
     this.#context = context
+    this.#guest = new RoomGuest(context.room)
   }
 
   /** It waits for its client, and nothing else would end that. */
@@ -97,8 +98,7 @@ export class Connection implements Sender {
     this.#early = this.#early.length === 0 ? chunk : joined([this.#early, chunk], this.#free)
     if (this.#state === 'head') return this.#read()
     // Pipelined: it waits for its turn, in the kernel's memory rather than here.
-    this.#isPaused = true
-    this.#socket.pause()
+    this.#pause()
   }
 
   /** The socket takes more. */
@@ -121,6 +121,7 @@ export class Connection implements Sender {
 
   /** It is gone. */
   closed(): void {
+    this.#guest.leave()
     this.#forgetIncoming()
     if (this.#state === 'passed') this.#passed?.clientGone()
     this.#state = 'closed'
@@ -174,23 +175,42 @@ export class Connection implements Sender {
       const body = bytes.subarray(bodyAt, bodyEnd)
       const isAlone = bytes.length === bodyEnd
       if (!isAlone) this.#early = bytes.subarray(bodyEnd)
+      this.#guest.leave()
       return this.#complete(post, plain, charge, body, isAlone ? bytes : body)
     }
-    this.#state = 'body'
-    const body = Buffer.allocUnsafeSlow(bodyBytes)
-    this.#incoming = { post, plain, charge, body, bytes: bytes.copy(body, 0, bodyAt) }
-    this.#free(bytes)
-    post.await()
+    this.#incoming = { post, plain, charge, body: NOTHING, bytes: 0 }
+    this.#early = bytes
+    const place = this.#guest.take(bodyBytes)
+    if (place) return this.#receive(place)
+    this.#state = 'waiting'
+    this.#pause()
+    this.#guest.wait(bodyBytes, (place) => this.#receive(place))
   }
 
-  #addToBody(chunk: Buffer): void {
+  /** There is room for the body. */
+  #receive(place: BodyPlace): void {
+    const { post, plain, charge } = this.#incoming as Incoming
+    const bytes = this.#early
+    this.#early = NOTHING
+    charge.place = place
+    this.#incoming = { post, plain, charge, body: Buffer.allocUnsafeSlow(plain.bodyBytes), bytes: 0 }
+    this.#state = 'body'
+    post.await()
+    this.#resume()
+    this.#addToBody(bytes, plain.bodyAt)
+    // While it waited its client said that there is no more.
+    if (this.#hasEnded && this.#state === 'body') this.#close()
+  }
+
+  #addToBody(chunk: Buffer, from = 0): void {
     const incoming = this.#incoming as Incoming
     const { post, plain, charge, body } = incoming
-    const copied = chunk.copy(body, incoming.bytes)
+    const copied = chunk.copy(body, incoming.bytes, from)
     incoming.bytes += copied
-    this.#leave(chunk, copied)
+    this.#leave(chunk, from + copied)
     if (incoming.bytes < body.length) return
     this.#incoming = undefined
+    charge.place?.whole()
     this.#complete(post, plain, charge, body, body)
   }
 
@@ -244,11 +264,22 @@ export class Connection implements Sender {
     // With a body still to come it waits for that: bytes that nobody reads make a reset of the end, and it may overtake the answer.
     if (this.#isLast && this.#skipBytes === 0) return this.#close()
     this.#state = 'head'
-    if (this.#isPaused) {
-      this.#isPaused = false
-      this.#socket.resume()
-    }
+    // What is read can't be given back, and may be half a megabyte: where there is no room, nothing is.
+    const mayWait = this.#early.length === 0 && !this.#hasEnded
+    if (mayWait && this.#guest.waitsFirst(() => this.#resume())) return this.#pause()
+    this.#resume()
     this.#read()
+  }
+
+  #pause(): void {
+    this.#isPaused = true
+    this.#socket.pause()
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.#socket.resume()
   }
 
   #close(): void {
@@ -262,6 +293,7 @@ export class Connection implements Sender {
   }
 
   #pass(bytes: Buffer): void {
+    this.#guest.leave()
     this.#state = 'passed'
     this.#passed = new PassThrough(this.#socket, this.#context.connect, bytes)
   }

@@ -2,10 +2,11 @@
 
 /** As much of a socket as is needed here. */
 export interface Pipe {
-  /** How many bytes it took. */
+  /** How many bytes it took: fewer than there are when the other end doesn't read. */
   write(bytes: Uint8Array): number
   pause(): void
   resume(): void
+  /** Sends what it took, and closes. */
   end(): void
 }
 

@@ -1,6 +1,7 @@
 /** The port: a connection for everyone who comes. The file that names `Bun.listen` and `Bun.connect` for HTTP. */
 
 import type { Clock } from '../platform/clock.ts'
+import { BodyRoom } from './body-room.ts'
 import { Connection, type ConnectionContext } from './connection.ts'
 import type { PipeEvents } from './pass-through.ts'
 import type { PostContext } from './post.ts'
@@ -37,8 +38,10 @@ export function openPort(options: PortOptions, context: PostContext, http: Priva
   const { hostname, port, isShared } = options
   const { clock } = context
   const connections = new Set<Connection>()
+  const room = new BodyRoom(clock)
   const shared: ConnectionContext = {
     post: context,
+    room,
     httpDate: dateOf(clock),
     connect: connector(http),
   }
@@ -81,6 +84,7 @@ export function openPort(options: PortOptions, context: PostContext, http: Priva
     port: listener.port,
     close() {
       timer.cancel()
+      room.close()
       listener.stop(true)
     },
   }

@@ -125,6 +125,7 @@ export class Post implements Expiring, Waiter, StoredWaiter {
   /** The client went away before its body was there: there is nobody to answer. */
   gone(): void {
     this.#context.deadlines.stop(this)
+    this.#charge.place?.leave()
     this.#context.admission.leave(this.#charge)
   }
 
@@ -273,6 +274,7 @@ export class Post implements Expiring, Waiter, StoredWaiter {
   }
 
   #free(): void {
+    this.#charge.place?.leave()
     const memory = this.#memory
     this.#memory = undefined
     if (memory !== undefined) this.#context.garbage.free(memory)
