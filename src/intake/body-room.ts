@@ -1,6 +1,6 @@
 /**
- * Room for bodies that come in pieces: a few are read at a time, and the others wait in the kernel's memory rather than here.
- * It is as fast, since what they wait for is the processor and the disk.
+ * Room for long bodies, and for all that come in pieces: a few are read at a time, and the others wait in the kernel's memory
+ * rather than here. It is as fast, since what they wait for is the processor and the disk.
  */
 
 import type { Clock, Timer } from '../platform/clock.ts'
@@ -10,6 +10,8 @@ import type { Clock, Timer } from '../platform/clock.ts'
  * 184, 142 and 139 MB, and as many payloads/s.
  */
 const ROOM_BYTES = 8 * 1024 * 1024
+/** Shorter ones that come whole take no room: to be without them would take more processor than they take memory. */
+const LONG_BYTES = 64 * 1024
 /**
  * Whose body takes longer to come has a slow client, for which others needn't wait. Of such as many as ever are read at once:
  * 800 MB of bodies a second may begin.
@@ -71,9 +73,21 @@ export class BodyRoom {
     return this.#waiting.size > 0
   }
 
+  /** Whether there is room, also for those who wait already. */
+  isFor(bytes: number): boolean {
+    return !this.isCrowded && this.#fits(bytes)
+  }
+
   /** A place for a body; undefined when it has to wait. One that is longer than all of the room is alone. */
   take(bytes: number): Place | undefined {
-    return !this.isCrowded && this.#fits(bytes) ? this.#place(bytes) : undefined
+    return this.isFor(bytes) ? this.#place(bytes) : undefined
+  }
+
+  /** A place for a body that is there already, also where there is no room. */
+  takeAnyway(bytes: number): Place {
+    const place = this.#place(bytes)
+    place.whole()
+    return place
   }
 
   /** Waits for a place behind those who wait already; `go` gets it. Returns what gives up waiting. */
@@ -148,14 +162,14 @@ export class RoomGuest {
   #giveUp: (() => void) | undefined
   /** Taken before it was known what would come. */
   #early: Place | undefined
-  /** How long the last body was, if it came in pieces: the next one may well be like it. */
+  /** How long the last body was, if it needed room: the next one may well be like it. */
   #lastBytes = 0
 
   constructor(room: BodyRoom) {
     this.#room = room
   }
 
-  /** A place for a body; undefined when it has to wait. */
+  /** A place for a body that comes in pieces; undefined when it has to wait. */
   take(bytes: number): BodyPlace | undefined {
     const early = this.#early
     const isEnough = early && !early.isLeft && bytes <= early.bytes
@@ -163,6 +177,14 @@ export class RoomGuest {
     this.leave()
     this.#lastBytes = bytes
     return isEnough ? early : this.#room.take(bytes)
+  }
+
+  /** A place for a body that came whole, if it needs one. */
+  came(bytes: number): BodyPlace | undefined {
+    this.leave()
+    if (bytes < LONG_BYTES) return undefined
+    this.#lastBytes = bytes
+    return this.#room.takeAnyway(bytes)
   }
 
   /** `go` gets a place when there is one. */
@@ -173,9 +195,9 @@ export class RoomGuest {
     })
   }
 
-  /** Whether it should wait before anything is read, since others wait; `go` is called when there is room for one more like the last. */
+  /** Whether it should wait before anything is read; `go` is called when there is room for one more like the last. */
   waitsFirst(go: () => void): boolean {
-    if (this.#lastBytes === 0 || !this.#room.isCrowded) return false
+    if (this.#lastBytes === 0 || this.#room.isFor(this.#lastBytes)) return false
     this.#giveUp = this.#room.wait(this.#lastBytes, (place) => {
       this.#giveUp = undefined
       this.#early = place

@@ -18,8 +18,8 @@ export interface Charge {
   /** Set aside since. */
   grown: number
   isDeclared: boolean
-  /** Of a body that comes in pieces. */
-  place?: BodyPlace
+  /** Of a body that is long or comes in pieces. */
+  place?: BodyPlace | undefined
 }
 
 const ENCODINGS = 'gzip, deflate, br, zstd'

@@ -175,7 +175,7 @@ export class Connection implements Sender {
       const body = bytes.subarray(bodyAt, bodyEnd)
       const isAlone = bytes.length === bodyEnd
       if (!isAlone) this.#early = bytes.subarray(bodyEnd)
-      this.#guest.leave()
+      charge.place = this.#guest.came(bodyBytes)
       return this.#complete(post, plain, charge, body, isAlone ? bytes : body)
     }
     this.#incoming = { post, plain, charge, body: NOTHING, bytes: 0 }

@@ -192,6 +192,32 @@ describe('a connection', () => {
     expect(second.body(1)).toBe(json('d'))
   })
 
+  test('takes room for a long body that comes whole, also where there is none, and waits for it next time', async () => {
+    const { clock, room, connections } = opened(3)
+    const [first, second, third] = connections
+    const long = post('a', '', 70_000)
+    third.sends(long)
+    third.waiter(0).copied?.()
+    third.waiter(0).kept(RECEIPT)
+    expect([third.isPaused, room.isFor(BYTES)]).toEqual([false, true])
+    first.sends(long)
+    second.sends(begin('b'))
+    third.sends(long)
+    expect(second.isPaused).toBe(true)
+    first.waiter(0).copied?.()
+    first.waiter(0).kept(RECEIPT)
+    await clock.advance(10 * QUICK_MS)
+    expect([first.isPaused, second.isPaused]).toEqual([true, true])
+    third.waiter(1).copied?.()
+    await quiet()
+    expect([first.isPaused, second.isPaused]).toEqual([true, false])
+    second.sends(rest('b'))
+    second.waiter(0).copied?.()
+    await quiet()
+    expect(first.isPaused).toBe(false)
+    expect([first, second, third].map(({ records }) => records.length)).toEqual([1, 1, 2])
+  })
+
   test('gives a place back that it turns out not to need, and needs none next time', async () => {
     const { room, connections } = opened(3)
     const [first, second, third] = connections

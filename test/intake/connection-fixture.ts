@@ -10,10 +10,10 @@ import { Fixture } from './tcp-fixture.ts'
 
 export const BYTES = 8000
 export const HEAD = 'POST /payloads HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n'
-export const json = (name: string) => `{"a":"${name.repeat(BYTES)}"}`
+export const json = (name: string, bytes = BYTES) => `{"a":"${name.repeat(bytes)}"}`
 
-export function post(name: string, more = ''): string {
-  const body = json(name)
+export function post(name: string, more = '', bytes = BYTES): string {
+  const body = json(name, bytes)
   return `${HEAD}${more === '' ? '' : `${more}\r\n`}Content-Length: ${body.length}\r\n\r\n${body}`
 }
 
