@@ -32,12 +32,15 @@ type Go = (place: Place) => void
 class Place implements BodyPlace {
   readonly bytes: number
   readonly sinceMs: number
+  /** There was room for it. */
+  readonly isGranted: boolean
   isLeft = false
   readonly #room: BodyRoom
 
-  constructor(bytes: number, sinceMs: number, room: BodyRoom) {
+  constructor(bytes: number, sinceMs: number, isGranted: boolean, room: BodyRoom) {
     this.bytes = bytes
     this.sinceMs = sinceMs
+    this.isGranted = isGranted
     this.#room = room
   }
 
@@ -57,6 +60,7 @@ export class BodyRoom {
   readonly #clock: Clock
   readonly #bytesMax: number
   #bytes = 0
+  #granted = 0
   /** Of bodies that aren't whole, the first to begin first. */
   readonly #coming = new Set<Place>()
   /** The first to come first. */
@@ -78,14 +82,17 @@ export class BodyRoom {
     return !this.isCrowded && this.#fits(bytes)
   }
 
-  /** A place for a body; undefined when it has to wait. One that is longer than all of the room is alone. */
+  /**
+   * A place for a body; undefined when it has to wait. One always has a place, also where those who didn't ask take all the
+   * room: else whoever waits might wait for ever.
+   */
   take(bytes: number): Place | undefined {
-    return this.isFor(bytes) ? this.#place(bytes) : undefined
+    return this.isFor(bytes) ? this.#place(bytes, true) : undefined
   }
 
   /** A place for a body that is there already, also where there is no room. */
   takeAnyway(bytes: number): Place {
-    const place = this.#place(bytes)
+    const place = this.#place(bytes, false)
     place.whole()
     return place
   }
@@ -109,6 +116,7 @@ export class BodyRoom {
   give(place: Place): void {
     this.#coming.delete(place)
     this.#bytes -= place.bytes
+    if (place.isGranted) this.#granted -= 1
     this.#serve()
   }
 
@@ -118,13 +126,14 @@ export class BodyRoom {
   }
 
   #fits(bytes: number): boolean {
-    return this.#bytes === 0 || this.#bytes + bytes <= this.#bytesMax
+    return this.#granted === 0 || this.#bytes + bytes <= this.#bytesMax
   }
 
-  #place(bytes: number): Place {
-    const place = new Place(bytes, this.#clock.monotonicMs(), this)
+  #place(bytes: number, isGranted: boolean): Place {
+    const place = new Place(bytes, this.#clock.monotonicMs(), isGranted, this)
     this.#coming.add(place)
     this.#bytes += bytes
+    if (isGranted) this.#granted += 1
     return place
   }
 
@@ -137,7 +146,7 @@ export class BodyRoom {
     for (const waiting of this.#waiting) {
       if (!this.#fits(waiting.bytes)) break
       this.#waiting.delete(waiting)
-      waiting.go(this.#place(waiting.bytes))
+      waiting.go(this.#place(waiting.bytes, true))
     }
     this.#watch()
   }

@@ -217,8 +217,7 @@ export class Connection implements Sender {
   #complete(post: Post, { encoding }: PlainPost, charge: Charge, body: Buffer, memory: Buffer): void {
     this.#state = 'answering'
     if (encoding === null) return post.received(body, memory)
-    const { post: context } = this.#context
-    decode(body, encoding, context, charge).then(
+    decode(body, encoding, this.#context.post, charge).then(
       (decoded) => {
         if (decoded === body) return post.received(body, memory)
         this.#free(memory)
@@ -293,6 +292,7 @@ export class Connection implements Sender {
   }
 
   #pass(bytes: Buffer): void {
+    this.#guest.leave()
     this.#guest.leave()
     this.#state = 'passed'
     this.#passed = new PassThrough(this.#socket, this.#context.connect, bytes)

@@ -194,6 +194,8 @@ export class Post implements Expiring, Waiter, StoredWaiter {
   /** Whether another lane answers this. Its memory stays set aside until then. */
   #isPassedOn(key: string, body: Uint8Array): boolean {
     const answer = this.#context.passOn({ ...this.#head, key, body })
+    // That may take long, and is not what others' bodies wait for.
+    if (answer) this.#charge.place?.leave()
     void answer?.then((theirs) => this.#finish(theirs))
     return answer !== undefined
   }
@@ -209,6 +211,8 @@ export class Post implements Expiring, Waiter, StoredWaiter {
     }
     if (turn.kind === 'refused') this.#refuse(turn.refusal)
     else {
+      // What counts of a repeat is known.
+      this.#free()
       turn.told((outcome) => {
         if (outcome.kind === 'refusal') return this.#refuse(outcome.refusal)
         const { status, body, receipt } = outcome.answer

@@ -1,7 +1,9 @@
 /** Bodies in pieces are read a few at a time; whose client is slow keeps nobody waiting, and what waits is not lost. */
 
 import { describe, expect, test } from 'bun:test'
+import type { Answer } from '../../src/intake/answer.ts'
 import { type BodyPlace, BodyRoom, QUICK_MS } from '../../src/intake/body-room.ts'
+import { Idempotency } from '../../src/intake/idempotency.ts'
 import { FakeClock, quiet } from '../memory-platform.ts'
 import { BYTES, Intake, json, post } from './connection-fixture.ts'
 
@@ -45,6 +47,20 @@ describe('the room', () => {
     expect(got).toEqual(['a', 'b', 'c', 'long'])
     await leave('long')
     expect(got).toEqual(['a', 'b', 'c', 'long', 'd'])
+  })
+
+  test('is for one always, also where bodies that were there already take more than all of it', async () => {
+    const { room, got, come, leave } = opened()
+    const others = [room.takeAnyway(80), room.takeAnyway(80)]
+    come('a', 50)
+    come('b', 50)
+    expect(got).toEqual(['a'])
+    await leave('a')
+    come('c', 50)
+    expect(got).toEqual(['a', 'b'])
+    for (const other of others) other.leave()
+    await quiet()
+    expect(got).toEqual(['a', 'b', 'c'])
   })
 
   test('is given back once, and whoever gives up waiting lets the next one in', async () => {
@@ -200,23 +216,42 @@ describe('a connection', () => {
     third.waiter(0).copied?.()
     third.waiter(0).kept(RECEIPT)
     expect([third.isPaused, room.isFor(BYTES)]).toEqual([false, true])
-    first.sends(long)
     second.sends(begin('b'))
     third.sends(long)
-    expect(second.isPaused).toBe(true)
+    first.sends(long)
     first.waiter(0).copied?.()
     first.waiter(0).kept(RECEIPT)
-    await clock.advance(10 * QUICK_MS)
-    expect([first.isPaused, second.isPaused]).toEqual([true, true])
-    third.waiter(1).copied?.()
-    await quiet()
-    expect([first.isPaused, second.isPaused]).toEqual([true, false])
     second.sends(rest('b'))
+    await clock.advance(10 * QUICK_MS)
+    expect([first.isPaused, second.isPaused]).toEqual([true, false])
+    // What came whole keeps one from being read, but not for ever.
     second.waiter(0).copied?.()
     await quiet()
     expect(first.isPaused).toBe(false)
     expect([first, second, third].map(({ records }) => records.length)).toEqual([1, 1, 2])
   })
+
+  test.each(['the first with its key', 'another lane'])(
+    'that waits for the answer of %s holds no room',
+    async (whom) => {
+      const clock = new FakeClock()
+      const room = new BodyRoom(clock, BYTES + 100)
+      const idempotency = new Idempotency({ windowMs: 1000, keysMax: 10 }, clock)
+      const passOn = () => (whom === 'another lane' ? new Promise<Answer>(() => {}) : undefined)
+      const connections = Array.from({ length: 3 }, () => new Intake(room, { idempotency, passOn }))
+      const [first, second, third] = connections as [Intake, Intake, Intake]
+      const keyed = post('a', 'Idempotency-Key: k')
+      for (const connection of [first, second]) {
+        connection.sends(keyed.slice(0, HALF))
+        connection.sends(keyed.slice(HALF))
+        connection.records[0]?.waiter.copied?.()
+        await quiet()
+      }
+      third.sends(begin('b'))
+      expect(third.isPaused).toBe(false)
+      expect([first, second].map(({ answers }) => answers.length)).toEqual([0, 0])
+    },
+  )
 
   test('gives a place back that it turns out not to need, and needs none next time', async () => {
     const { room, connections } = opened(3)

@@ -26,7 +26,7 @@ export class Intake {
   isPaused = false
   hasEnded = false
 
-  constructor(room?: BodyRoom) {
+  constructor(room?: BodyRoom, more: Partial<PostContext> = {}) {
     const { clock, admission } = new Fixture({ bodyBytesMax: 100_000_000 })
     const garbage = new Garbage({ bytesMax: 1e9 }, () => undefined)
     const free = garbage.free.bind(garbage)
@@ -38,7 +38,8 @@ export class Intake {
     const deadlines = new Deadlines(60_000, clock)
     const ack = { default: 'disk', allow: ['disk'] }
     const bodyBytesMax = 100_000_000
-    const context = { clock, admission, garbage, journal, deadlines, ack, bodyBytesMax, observe: () => {} }
+    const own = { clock, admission, garbage, journal, deadlines, ack, bodyBytesMax, observe: () => {} }
+    const context = { ...own, passOn: () => undefined, ...more }
     const socket: ConnectionSocket = {
       write: (text) => {
         this.answers.push(Number(/^HTTP\/1\.1 (\d+)/.exec(`${text}`)?.[1]))
