@@ -1,6 +1,6 @@
 /**
- * Room for long bodies, and for all that come in pieces: a few are read at a time, and the others wait in the kernel's memory
- * rather than here. It is as fast, since what they wait for is the processor and the disk.
+ * Room for long bodies: a few are read at a time, and the others wait in the kernel's memory rather than here. It is as fast,
+ * since what they wait for is the processor and the disk.
  */
 
 import type { Clock, Timer } from '../platform/clock.ts'
@@ -10,7 +10,7 @@ import type { Clock, Timer } from '../platform/clock.ts'
  * 184, 142 and 139 MB, and as many payloads/s.
  */
 const ROOM_BYTES = 8 * 1024 * 1024
-/** Shorter ones that come whole take no room: to be without them would take more processor than they take memory. */
+/** Shorter ones take no room and wait for nobody: to be without them would take more processor than they take memory. */
 const LONG_BYTES = 64 * 1024
 /**
  * Whose body takes longer to come has a slow client, for which others needn't wait. Of such as many as ever are read at once:
@@ -171,21 +171,37 @@ export class RoomGuest {
   #giveUp: (() => void) | undefined
   /** Taken before it was known what would come. */
   #early: Place | undefined
-  /** How long the last body was, if it needed room: the next one may well be like it. */
+  /** How long the last body was, if it was long: the next one may well be like it. */
   #lastBytes = 0
 
   constructor(room: BodyRoom) {
     this.#room = room
   }
 
-  /** A place for a body that comes in pieces; undefined when it has to wait. */
-  take(bytes: number): BodyPlace | undefined {
+  /**
+   * A body begins to come. `go` is called when it may be read, with its place if it needs one: at once, or later; then it is
+   * still to be called when this returns true.
+   */
+  waitsFor(bytes: number, go: (place?: BodyPlace) => void): boolean {
     const early = this.#early
-    const isEnough = early && !early.isLeft && bytes <= early.bytes
+    const isEnough = bytes >= LONG_BYTES && early && !early.isLeft && bytes <= early.bytes
     if (isEnough) this.#early = undefined
     this.leave()
+    if (bytes < LONG_BYTES) {
+      go()
+      return false
+    }
     this.#lastBytes = bytes
-    return isEnough ? early : this.#room.take(bytes)
+    const place = isEnough ? early : this.#room.take(bytes)
+    if (place) {
+      go(place)
+      return false
+    }
+    this.#giveUp = this.#room.wait(bytes, (place) => {
+      this.#giveUp = undefined
+      go(place)
+    })
+    return true
   }
 
   /** A place for a body that came whole, if it needs one. */
@@ -194,14 +210,6 @@ export class RoomGuest {
     if (bytes < LONG_BYTES) return undefined
     this.#lastBytes = bytes
     return this.#room.takeAnyway(bytes)
-  }
-
-  /** `go` gets a place when there is one. */
-  wait(bytes: number, go: (place: BodyPlace) => void): void {
-    this.#giveUp = this.#room.wait(bytes, (place) => {
-      this.#giveUp = undefined
-      go(place)
-    })
   }
 
   /** Whether it should wait before anything is read; `go` is called when there is room for one more like the last. */

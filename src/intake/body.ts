@@ -18,7 +18,7 @@ export interface Charge {
   /** Set aside since. */
   grown: number
   isDeclared: boolean
-  /** Of a body that is long or comes in pieces. */
+  /** Of a long body. */
   place?: BodyPlace | undefined
 }
 

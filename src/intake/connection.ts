@@ -180,15 +180,12 @@ export class Connection implements Sender {
     }
     this.#incoming = { post, plain, charge, body: NOTHING, bytes: 0 }
     this.#early = bytes
-    const place = this.#guest.take(bodyBytes)
-    if (place) return this.#receive(place)
     this.#state = 'waiting'
-    this.#pause()
-    this.#guest.wait(bodyBytes, (place) => this.#receive(place))
+    if (this.#guest.waitsFor(bodyBytes, (place) => this.#receive(place))) this.#pause()
   }
 
-  /** There is room for the body. */
-  #receive(place: BodyPlace): void {
+  /** The body may be read. */
+  #receive(place: BodyPlace | undefined): void {
     const { post, plain, charge } = this.#incoming as Incoming
     const bytes = this.#early
     this.#early = NOTHING

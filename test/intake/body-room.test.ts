@@ -1,11 +1,11 @@
-/** Bodies in pieces are read a few at a time; whose client is slow keeps nobody waiting, and what waits is not lost. */
+/** Long bodies are read a few at a time; whose client is slow keeps nobody waiting, and what waits is not lost. */
 
 import { describe, expect, test } from 'bun:test'
 import type { Answer } from '../../src/intake/answer.ts'
 import { type BodyPlace, BodyRoom, QUICK_MS } from '../../src/intake/body-room.ts'
 import { Idempotency } from '../../src/intake/idempotency.ts'
 import { FakeClock, quiet } from '../memory-platform.ts'
-import { BYTES, Intake, json, post } from './connection-fixture.ts'
+import { Intake, json as jsonOf, post as postOf } from './connection-fixture.ts'
 
 describe('the room', () => {
   /** A room of 100 bytes, and who got a place in it. */
@@ -106,6 +106,10 @@ describe('the room', () => {
 })
 
 describe('a connection', () => {
+  /** Of bodies that need room. */
+  const BYTES = 70_000
+  const json = (name: string) => jsonOf(name, BYTES)
+  const post = (name: string, more = '') => postOf(name, more, BYTES)
   /** Connections to a room for one body. */
   function opened(count: number) {
     const clock = new FakeClock()
@@ -135,6 +139,18 @@ describe('a connection', () => {
     second.waiter(0).copied?.()
     second.waiter(0).kept(RECEIPT)
     expect(second.answers).toEqual([202])
+  })
+
+  test('with a short body waits for nobody, also where that comes in pieces', () => {
+    const { connections } = opened(3)
+    const [first, second, third] = connections
+    first.sends(begin('a'))
+    second.sends(begin('b'))
+    const short = postOf('c')
+    third.sends(short.slice(0, 2000))
+    third.sends(short.slice(2000))
+    expect(third.body(0)).toBe(jsonOf('c'))
+    expect([second.isPaused, third.isPaused]).toEqual([true, false])
   })
 
   test('goes on when the one before is refused, when its client goes away, and when that is slow', async () => {
@@ -211,7 +227,7 @@ describe('a connection', () => {
   test('takes room for a long body that comes whole, also where there is none, and waits for it next time', async () => {
     const { clock, room, connections } = opened(3)
     const [first, second, third] = connections
-    const long = post('a', '', 70_000)
+    const long = post('a')
     third.sends(long)
     third.waiter(0).copied?.()
     third.waiter(0).kept(RECEIPT)
@@ -269,7 +285,7 @@ describe('a connection', () => {
     // The first one has the place now.
     second.sends(begin('c'))
     expect([first.isPaused, second.isPaused]).toEqual([false, true])
-    first.sends(post('whole'))
+    first.sends(postOf('whole'))
     await quiet()
     expect(second.isPaused).toBe(false)
     third.sends(begin('d'))
