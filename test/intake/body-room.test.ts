@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import type { Answer } from '../../src/intake/answer.ts'
-import { type BodyPlace, BodyRoom, QUICK_MS } from '../../src/intake/body-room.ts'
+import { type BodyPlace, BodyRoom, QUICK_MS, RoomGuest } from '../../src/intake/body-room.ts'
 import { Idempotency } from '../../src/intake/idempotency.ts'
 import { FakeClock, quiet } from '../memory-platform.ts'
 import { Intake, json as jsonOf, post as postOf } from './connection-fixture.ts'
@@ -269,30 +269,56 @@ describe('a connection', () => {
     },
   )
 
-  test('gives a place back that it turns out not to need, and needs none next time', async () => {
-    const { room, connections } = opened(3)
-    const [first, second, third] = connections
-    first.sends(begin('a'))
-    second.sends(begin('b'))
-    first.sends(rest('a'))
-    first.waiter(0).copied?.()
-    first.waiter(0).kept(RECEIPT)
+  test('that was given a place before its request, and lost it, waits for another', async () => {
+    const clock = new FakeClock()
+    const room = new BodyRoom(clock, BYTES + 100)
+    const [first, second, third] = [0, 1, 2].map(() => new RoomGuest(room)) as [RoomGuest, RoomGuest, RoomGuest]
+    const places: (BodyPlace | undefined)[] = []
+    const go = (place?: BodyPlace) => void places.push(place)
+    expect([first, second].map((guest) => guest.waitsFor(BYTES, go))).toEqual([false, true])
+    places[0]?.leave()
     await quiet()
-    second.sends(rest('b'))
-    second.waiter(0).copied?.()
-    second.waiter(0).kept(RECEIPT)
+    expect(first.waitsFirst(() => {})).toBe(true)
+    places[1]?.leave()
     await quiet()
-    // The first one has the place now.
-    second.sends(begin('c'))
-    expect([first.isPaused, second.isPaused]).toEqual([false, true])
-    first.sends(postOf('whole'))
+    expect(third.waitsFor(BYTES, go)).toBe(true)
+    await clock.advance(QUICK_MS)
+    expect(places.length).toBe(3)
+    expect(first.waitsFor(BYTES, go)).toBe(true)
+    places[2]?.leave()
     await quiet()
-    expect(second.isPaused).toBe(false)
-    third.sends(begin('d'))
-    first.waiter(1).copied?.()
-    first.waiter(1).kept(RECEIPT)
-    expect([first.isPaused, room.isCrowded]).toEqual([false, true])
-    second.sends(rest('c'))
-    expect(second.body(1)).toBe(json('c'))
+    expect(places.length).toBe(4)
   })
+
+  test.each([1, 2])(
+    'gives a place back that it turns out not to need (%d pieces), and needs none next time',
+    async (count) => {
+      const { room, connections } = opened(3)
+      const [first, second, third] = connections
+      first.sends(begin('a'))
+      second.sends(begin('b'))
+      first.sends(rest('a'))
+      first.waiter(0).copied?.()
+      first.waiter(0).kept(RECEIPT)
+      await quiet()
+      second.sends(rest('b'))
+      second.waiter(0).copied?.()
+      second.waiter(0).kept(RECEIPT)
+      await quiet()
+      // The first one has the place now.
+      second.sends(begin('c'))
+      expect([first.isPaused, second.isPaused]).toEqual([false, true])
+      const short = postOf('short')
+      for (let nth = 0; nth < count; nth++)
+        first.sends(short.slice(nth * 30_000, nth + 1 === count ? undefined : 30_000))
+      await quiet()
+      expect(second.isPaused).toBe(false)
+      third.sends(begin('d'))
+      first.waiter(1).copied?.()
+      first.waiter(1).kept(RECEIPT)
+      expect([first.isPaused, room.isCrowded]).toEqual([false, true])
+      second.sends(rest('c'))
+      expect(second.body(1)).toBe(json('c'))
+    },
+  )
 })
