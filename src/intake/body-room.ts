@@ -14,7 +14,7 @@ const ROOM_BYTES = 8 * 1024 * 1024
 const LONG_BYTES = 64 * 1024
 /**
  * Whose body takes longer to come has a slow client, for which others needn't wait. Of such as many as ever are read at once:
- * 800 MB of bodies a second may begin.
+ * 400 MB of bodies a second may begin, or more.
  */
 export const QUICK_MS = 10
 
@@ -60,7 +60,8 @@ export class BodyRoom {
   readonly #clock: Clock
   readonly #bytesMax: number
   #bytes = 0
-  #granted = 0
+  /** Of those that had to ask. */
+  #grantedBytes = 0
   /** Of bodies that aren't whole, the first to begin first. */
   readonly #coming = new Set<Place>()
   /** The first to come first. */
@@ -83,8 +84,8 @@ export class BodyRoom {
   }
 
   /**
-   * A place for a body; undefined when it has to wait. One always has a place, also where those who didn't ask take all the
-   * room: else whoever waits might wait for ever.
+   * A place for a body; undefined when it has to wait. Half of the room, and for one body all that it needs, is there also
+   * where those who didn't ask take more than all of it: else whoever waits might wait for ever.
    */
   take(bytes: number): Place | undefined {
     return this.isFor(bytes) ? this.#place(bytes, true) : undefined
@@ -116,7 +117,7 @@ export class BodyRoom {
   give(place: Place): void {
     this.#coming.delete(place)
     this.#bytes -= place.bytes
-    if (place.isGranted) this.#granted -= 1
+    if (place.isGranted) this.#grantedBytes -= place.bytes
     this.#serve()
   }
 
@@ -126,14 +127,15 @@ export class BodyRoom {
   }
 
   #fits(bytes: number): boolean {
-    return this.#granted === 0 || this.#bytes + bytes <= this.#bytesMax
+    const granted = this.#grantedBytes
+    return granted === 0 || granted + bytes <= this.#bytesMax / 2 || this.#bytes + bytes <= this.#bytesMax
   }
 
   #place(bytes: number, isGranted: boolean): Place {
     const place = new Place(bytes, this.#clock.monotonicMs(), isGranted, this)
     this.#coming.add(place)
     this.#bytes += bytes
-    if (isGranted) this.#granted += 1
+    if (isGranted) this.#grantedBytes += bytes
     return place
   }
 

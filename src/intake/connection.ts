@@ -181,6 +181,7 @@ export class Connection implements Sender {
     this.#incoming = { post, plain, charge, body: NOTHING, bytes: 0 }
     this.#early = bytes
     this.#state = 'waiting'
+    post.await()
     if (this.#guest.waitsFor(bodyBytes, (place) => this.#receive(place))) this.#pause()
   }
 
@@ -192,7 +193,6 @@ export class Connection implements Sender {
     charge.place = place
     this.#incoming = { post, plain, charge, body: Buffer.allocUnsafeSlow(plain.bodyBytes), bytes: 0 }
     this.#state = 'body'
-    post.await()
     this.#resume()
     this.#addToBody(bytes, plain.bodyAt)
     // While it waited its client said that there is no more.
@@ -245,6 +245,7 @@ export class Connection implements Sender {
 
   #forgetIncoming(): void {
     if (this.#incoming === undefined) return
+    this.#guest.leave()
     this.#incoming.post.gone()
     this.#free(this.#incoming.body)
     this.#incoming = undefined

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Answer } from '../../src/intake/answer.ts'
 import { type BodyPlace, BodyRoom, QUICK_MS, RoomGuest } from '../../src/intake/body-room.ts'
+import { Deadlines } from '../../src/intake/deadlines.ts'
 import { Idempotency } from '../../src/intake/idempotency.ts'
 import { FakeClock, quiet } from '../memory-platform.ts'
 import { Intake, json as jsonOf, post as postOf } from './connection-fixture.ts'
@@ -49,18 +50,22 @@ describe('the room', () => {
     expect(got).toEqual(['a', 'b', 'c', 'long', 'd'])
   })
 
-  test('is for one always, also where bodies that were there already take more than all of it', async () => {
+  test('is half for those who ask, or all for one, also where bodies that were there already take more than all of it', async () => {
     const { room, got, come, leave } = opened()
     const others = [room.takeAnyway(80), room.takeAnyway(80)]
-    come('a', 50)
-    come('b', 50)
-    expect(got).toEqual(['a'])
-    await leave('a')
-    come('c', 50)
+    come('a', 20)
+    come('b', 30)
+    come('c', 90)
     expect(got).toEqual(['a', 'b'])
+    await leave('a')
+    expect(got).toEqual(['a', 'b'])
+    await leave('b')
+    expect(got).toEqual(['a', 'b', 'c'])
+    come('d', 10)
+    expect(got).toEqual(['a', 'b', 'c'])
     for (const other of others) other.leave()
     await quiet()
-    expect(got).toEqual(['a', 'b', 'c'])
+    expect(got).toEqual(['a', 'b', 'c', 'd'])
   })
 
   test('is given back once, and whoever gives up waiting lets the next one in', async () => {
@@ -139,6 +144,23 @@ describe('a connection', () => {
     second.waiter(0).copied?.()
     second.waiter(0).kept(RECEIPT)
     expect(second.answers).toEqual([202])
+  })
+
+  test('whose time is over while it waits is answered and waits no longer', async () => {
+    const clock = new FakeClock()
+    const room = new BodyRoom(clock, BYTES + 100)
+    const deadlines = new Deadlines(1000, clock)
+    const [first, second] = [0, 1].map(() => new Intake(room, { deadlines })) as [Intake, Intake]
+    first.sends(begin('a'))
+    first.sends(rest('a'))
+    second.sends(begin('b'))
+    expect(room.isCrowded).toBe(true)
+    await clock.advance(2000)
+    expect([second.answers, second.hasEnded, room.isCrowded]).toEqual([[408], true, false])
+    first.waiter(0).copied?.()
+    second.connection.closed()
+    await quiet()
+    expect(second.records).toEqual([])
   })
 
   test('with a short body waits for nobody, also where that comes in pieces', () => {
