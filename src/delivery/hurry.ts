@@ -7,7 +7,7 @@ export const HURRIED: AbortSignal = AbortSignal.abort()
 
 /**
  * For so long none begins to rest: who had to wait once comes again. With `--max-queue 20000` and four clients that try
- * again and again, 294,000 payloads a second get in; where only what has begun hurries, 236,000; with no hurry, 80,000.
+ * again and again, 277,000 payloads a second get in; where only what has begun hurries, 236,000; with no hurry, 80,000.
  */
 export const HURRY_MS = 1000
 
@@ -28,8 +28,9 @@ export class Hurry {
 
   /** All that have begun rest no more, and for a while none begins to. */
   now(): void {
-    const isNew = this.#clock.monotonicMs() >= this.#untilMs
-    this.#untilMs = this.#clock.monotonicMs() + HURRY_MS
+    const nowMs = this.#clock.monotonicMs()
+    const isNew = nowMs >= this.#untilMs
+    this.#untilMs = nowMs + HURRY_MS
     if (!isNew) return
     this.#begun.abort()
     this.#begun = new AbortController()

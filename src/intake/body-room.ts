@@ -20,7 +20,6 @@ export const QUICK_MS = 10
 
 /** What a body takes of the room. */
 export interface BodyPlace {
-  readonly bytes: number
   /** All of the body is there: what it waits for now is the disk. */
   whole(): void
   /** Its memory is free. Leaving again does nothing. */
@@ -45,7 +44,7 @@ class Place implements BodyPlace {
   }
 
   whole(): void {
-    this.#room.isWhole(this)
+    this.#room.whole(this)
   }
 
   leave(): void {
@@ -108,8 +107,8 @@ export class BodyRoom {
     }
   }
 
-  /** Of a place. */
-  isWhole(place: Place): void {
+  /** The body of a place is. */
+  whole(place: Place): void {
     this.#coming.delete(place)
   }
 
@@ -199,10 +198,7 @@ export class RoomGuest {
       go(place)
       return false
     }
-    this.#giveUp = this.#room.wait(bytes, (place) => {
-      this.#giveUp = undefined
-      go(place)
-    })
+    this.#wait(bytes, go)
     return true
   }
 
@@ -217,8 +213,7 @@ export class RoomGuest {
   /** Whether it should wait before anything is read; `go` is called when there is room for one more like the last. */
   waitsFirst(go: () => void): boolean {
     if (this.#lastBytes === 0 || this.#room.isFor(this.#lastBytes)) return false
-    this.#giveUp = this.#room.wait(this.#lastBytes, (place) => {
-      this.#giveUp = undefined
+    this.#wait(this.#lastBytes, (place) => {
       this.#early = place
       go()
     })
@@ -232,5 +227,12 @@ export class RoomGuest {
     this.#giveUp = undefined
     this.#early?.leave()
     this.#early = undefined
+  }
+
+  #wait(bytes: number, go: Go): void {
+    this.#giveUp = this.#room.wait(bytes, (place) => {
+      this.#giveUp = undefined
+      go(place)
+    })
   }
 }

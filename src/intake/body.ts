@@ -19,7 +19,7 @@ export interface Charge {
   grown: number
   isDeclared: boolean
   /** Of a long body. */
-  place?: BodyPlace | undefined
+  place: BodyPlace | undefined
 }
 
 const ENCODINGS = 'gzip, deflate, br, zstd'
@@ -31,7 +31,7 @@ export function enter(length: number | undefined, { admission, bodyBytesMax }: B
   const isDeclared = length !== undefined
   const entered = length ?? UNDECLARED_BYTES
   if (isDeclared && entered > bodyBytesMax) return tooLarge(bodyBytesMax)
-  return admission.enter(entered) ?? { entered, grown: 0, isDeclared }
+  return admission.enter(entered) ?? { entered, grown: 0, isDeclared, place: undefined }
 }
 
 /** Whether a body is what it declares and nothing has to be done to it: the usual case, and the quick one. */

@@ -291,7 +291,6 @@ export class Connection implements Sender {
 
   #pass(bytes: Buffer): void {
     this.#guest.leave()
-    this.#guest.leave()
     this.#state = 'passed'
     this.#passed = new PassThrough(this.#socket, this.#context.connect, bytes)
   }

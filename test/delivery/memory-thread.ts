@@ -115,8 +115,7 @@ export function contextOf(files: MemoryFiles, { seed = 1, bodyBytesMax = 1 << 25
   }
   const onTrouble = (trouble: Trouble) => void troubles.push(trouble)
   const run = (number = 1) => deliver(pathOf(number), context, onTrouble)
-  const runResting = (number: number, hurry = new AbortController().signal) =>
-    deliver(pathOf(number), context, onTrouble, hurry)
+  const runResting = (number: number, hurry: AbortSignal) => deliver(pathOf(number), context, onTrouble, hurry)
   return { platform, store: destination, events, troubles, stop, context, gauges, run, runResting }
 }
 
