@@ -21,6 +21,10 @@ class Client {
   readonly closed: Promise<void>
   text = ''
   readonly #socket: Socket
+  readonly #statuses: number[] = []
+  /** What has come since the last line with a status. */
+  #rest = ''
+  #isClosed = false
   #heard: () => void = () => {}
 
   constructor() {
@@ -28,12 +32,17 @@ class Client {
     this.#socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
     this.#socket.on('data', (data: Buffer) => {
       this.text += data
-      this.#heard()
+      this.#hears(`${data}`)
     })
     this.#socket.on('error', () => {})
     this.closed = new Promise((resolve) => {
-      this.#socket.on('end', resolve)
-      this.#socket.on('close', resolve)
+      const closed = () => {
+        this.#isClosed = true
+        this.#heard()
+        resolve()
+      }
+      this.#socket.on('end', closed)
+      this.#socket.on('close', closed)
     })
   }
 
@@ -59,15 +68,26 @@ class Client {
     this.#socket.destroy()
   }
 
-  /** Waits until so many answers have come; their statuses. */
+  /** Waits until so many answers have come, or no more can; their statuses. */
   async statuses(count: number): Promise<number[]> {
-    for (;;) {
-      const found = [...this.text.matchAll(/HTTP\/1\.1 (\d+) (?!Continue)/g)].map((match) => Number(match[1]))
-      if (found.length >= count && /\r\n\r\n.*}$/s.test(this.text)) return found
+    while (!this.#isClosed && (this.#statuses.length < count || !/\r\n\r\n.*}$/s.test(this.#rest))) {
       await new Promise<void>((resolve) => {
         this.#heard = resolve
       })
     }
+    return [...this.#statuses]
+  }
+
+  /** Looks at no byte of long answers twice: they may come in very many pieces. */
+  #hears(data: string): void {
+    this.#rest += data
+    let end = 0
+    for (const line of this.#rest.matchAll(/HTTP\/1\.1 (\d+) .*\r\n/g)) {
+      end = line.index + line[0].length
+      if (line[1] !== '100') this.#statuses.push(Number(line[1]))
+    }
+    this.#rest = this.#rest.slice(end)
+    this.#heard()
   }
 }
 
