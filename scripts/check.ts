@@ -8,6 +8,9 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
 
+/** How long a test may take: what only a test that hangs does. A disk that is busy with others keeps one waiting for seconds. */
+const TEST_MS_MAX = 60_000
+
 interface Totals {
   passed: number
   failed: number
@@ -42,7 +45,7 @@ async function test(what: string[]): Promise<Totals> {
   try {
     const report = Bun.file(join(directory, 'report.xml'))
     const reporter = ['--reporter=junit', `--reporter-outfile=${report.name}`]
-    const run = Bun.spawn([process.execPath, 'test', ...reporter, ...what], {
+    const run = Bun.spawn([process.execPath, 'test', `--timeout=${TEST_MS_MAX}`, ...reporter, ...what], {
       cwd: root,
       env: environment,
       stdio: ['ignore', 'inherit', 'inherit'],

@@ -189,4 +189,4 @@ test('a start with more lanes before it: a function is given what they left', as
   const server = await start(data, { to: ([payload]) => given.push(payload) })
   expect(await server.stop()).toEqual({ segments: 0, payloads: 0, dead: 0 })
   expect(given.toSorted((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 40 }, (_, i) => i))
-}, 30_000)
+})

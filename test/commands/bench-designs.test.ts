@@ -28,7 +28,7 @@ test('it measures all designs, and Millrace loses nothing', async () => {
   expect(readFileSync(out, 'utf8')).toContain('<script id="data"')
   // The journal, the children's output: nothing else is left.
   expect(readdirSync(scratch.path)).toEqual(['page.html'])
-}, 60_000)
+})
 
 test('interrupted, it leaves nothing behind', async () => {
   using scratch = new Scratch()

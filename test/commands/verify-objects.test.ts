@@ -166,7 +166,7 @@ test('a data directory with its objects is whole wherever it is moved, and whate
     writeFileSync(ledger, `${JSON.stringify({ ...entry, destination: old, crc: undefined })}\n`)
     expect(await looked(scratch.at('moved'))).toEqual([0, 1, 0])
   }
-}, 20_000)
+})
 
 test('a destination of its own is found from anywhere; --to looks where it was moved or copied to, and nowhere else', async () => {
   using scratch = new Scratch()
@@ -185,4 +185,4 @@ test('a destination of its own is found from anywhere; --to looks where it was m
   expect((await millrace(args)).out).toContain(scratch.at('out'))
   expect((await millrace([...args, '--to', scratch.at('away')])).out).toContain(scratch.at('away'))
   expect((await millrace([...args, '--to', 's3://bucket'])).out).toContain(scratch.at('out'))
-}, 20_000)
+})

@@ -208,7 +208,7 @@ describe('a file that can’t be written', () => {
     const all = 1200 * 500
     expect(longest).toBeLessThan(all + 300_000)
     expect(handledIn(files)).toHaveLength(1)
-  }, 30_000)
+  })
 })
 
 /** Every payload's fate is its own: taken, or dead, after so many failures. */

@@ -38,56 +38,52 @@ function bucket(store: S3Store): To {
   return { url, env: s3Env(store.endpoint), moveAway, lines: () => store.lines() }
 }
 
-test.each(['a directory', 'a bucket'])(
-  'delivered to %s',
-  async (where) => {
-    using scratch = new Scratch()
-    await using store = new S3Store()
-    const to = where === 'a directory' ? directory(scratch) : bucket(store)
-    const ledger = new Ledger(seeded(7))
-    const args = (data: string, linger: string) => ['--data', scratch.at(data), '--to', to.url, '--linger', linger]
-    let original = await Millrace.start(args('data', '10m'), to.env)
-    try {
-      await ledger.run(original.url, 1, () => ledger.kept.size >= 5)
-      cpSync(scratch.at('data'), scratch.at('copy'), { recursive: true })
-      const earlier = ledger.kept.size
-      await ledger.run(original.url, 1, () => ledger.kept.size >= earlier + 5)
-      await original.kill()
+test.each(['a directory', 'a bucket'])('delivered to %s', async (where) => {
+  using scratch = new Scratch()
+  await using store = new S3Store()
+  const to = where === 'a directory' ? directory(scratch) : bucket(store)
+  const ledger = new Ledger(seeded(7))
+  const args = (data: string, linger: string) => ['--data', scratch.at(data), '--to', to.url, '--linger', linger]
+  let original = await Millrace.start(args('data', '10m'), to.env)
+  try {
+    await ledger.run(original.url, 1, () => ledger.kept.size >= 5)
+    cpSync(scratch.at('data'), scratch.at('copy'), { recursive: true })
+    const earlier = ledger.kept.size
+    await ledger.run(original.url, 1, () => ledger.kept.size >= earlier + 5)
+    await original.kill()
 
-      await using copy = await Millrace.start(args('copy', '20ms'), to.env)
-      await copy.printed(/stored/)
-      await ledger.run(copy.url, 1, () => ledger.kept.size >= earlier + 10)
-      expect(await copy.stop()).toEqual({ code: 0, signal: null })
+    await using copy = await Millrace.start(args('copy', '20ms'), to.env)
+    await copy.printed(/stored/)
+    await ledger.run(copy.url, 1, () => ledger.kept.size >= earlier + 10)
+    expect(await copy.stop()).toEqual({ code: 0, signal: null })
 
-      original = await Millrace.start(args('data', '20ms'), to.env)
-      await original.printed(/error: parked/)
-      const ready = await fetch(`${original.url}/readyz`)
-      expect(ready.status).toBe(503)
-      expect(await ready.text()).toMatch(
-        /is there with other content .*another copy of this data directory .*Move that object away/,
-      )
-      const last = [...ledger.kept.keys()][earlier + 4]
-      expect(await (await fetch(`${original.url}/receipts/${last}`)).json()).toMatchObject({ state: 'pending' })
-      // What has other names goes on.
-      await ledger.run(original.url, 1, () => ledger.kept.size >= earlier + 15)
+    original = await Millrace.start(args('data', '20ms'), to.env)
+    await original.printed(/error: parked/)
+    const ready = await fetch(`${original.url}/readyz`)
+    expect(ready.status).toBe(503)
+    expect(await ready.text()).toMatch(
+      /is there with other content .*another copy of this data directory .*Move that object away/,
+    )
+    const last = [...ledger.kept.keys()][earlier + 4]
+    expect(await (await fetch(`${original.url}/receipts/${last}`)).json()).toMatchObject({ state: 'pending' })
+    // What has other names goes on.
+    await ledger.run(original.url, 1, () => ledger.kept.size >= earlier + 15)
 
-      const moved: string[] = []
-      for (;;) {
-        const others = new RegExp(`takes objects again|parked, (?!${moved.join('|') || '-'})(\\S+):`)
-        const name = (await original.printed(others))[1]
-        if (name === undefined) break
-        moved.push(name)
-        to.moveAway(name)
-      }
-      expect((await fetch(`${original.url}/readyz`)).status).toBe(200)
-      expect(await original.stop()).toEqual({ code: 0, signal: null })
-    } finally {
-      await original.kill()
+    const moved: string[] = []
+    for (;;) {
+      const others = new RegExp(`takes objects again|parked, (?!${moved.join('|') || '-'})(\\S+):`)
+      const name = (await original.printed(others))[1]
+      if (name === undefined) break
+      moved.push(name)
+      to.moveAway(name)
     }
-    expect(ledger.unkept).toEqual([])
-    ledger.expectKept(to.lines())
-    const verified = await command(['verify', '--data', scratch.at('data'), '--deep', '--to', to.url], to.env)
-    expect(verified).toMatchObject({ code: 0 })
-  },
-  60_000,
-)
+    expect((await fetch(`${original.url}/readyz`)).status).toBe(200)
+    expect(await original.stop()).toEqual({ code: 0, signal: null })
+  } finally {
+    await original.kill()
+  }
+  expect(ledger.unkept).toEqual([])
+  ledger.expectKept(to.lines())
+  const verified = await command(['verify', '--data', scratch.at('data'), '--deep', '--to', to.url], to.env)
+  expect(verified).toMatchObject({ code: 0 })
+})

@@ -35,7 +35,7 @@ beforeAll(async () => {
     await millrace.kill()
   }
   expect(readdirSync(made.at('data/lane-0')).sort()).toEqual(Object.values(SEGMENTS))
-}, 30_000)
+})
 
 afterAll(() => made[Symbol.dispose]())
 
@@ -162,52 +162,48 @@ const SPOILS: Readonly<Record<string, (lane: string) => Spoiled>> = {
   },
 }
 
-test.each(Object.entries(SPOILS))(
-  '%s',
-  async (_name, spoil) => {
-    using scratch = new Scratch()
-    cpSync(made.at('data'), scratch.at('data'), { recursive: true })
-    const lane = scratch.at('data/lane-0')
-    const { damaged = [], setAside, says, dead } = spoil(lane)
-    const found = setAside && readFileSync(`${lane}/${setAside.segment}`).subarray(setAside.offset, setAside.end)
-    const isHeard = says.some((words) => String(words).startsWith('/error'))
-    const isJournal = ({ kind }: { kind: string }) => kind === 'journal_damage'
-    if (isHeard) expect((await verify(scratch.at('data'))).report.problems.filter(isJournal)).not.toEqual([])
-    const others = readdirSync(lane).filter((name) => !/^\d{16}\.(open|sealed)$/.test(name))
-    {
-      await using millrace = await Millrace.start(['--data', scratch.at('data')])
-      expect((await fetch(`${millrace.url}/healthz`)).status).toBe(200)
-      expect((await millrace.post('/payloads', 'application/json', NEW)).status).toBe(202)
-      expect(await millrace.stop()).toEqual({ code: 0, signal: null })
-      for (const words of says) expect(millrace.output).toMatch(words)
-      expect(millrace.output.match(/(error|warning): .*/g) ?? []).toHaveLength(says.length)
-      expect(millrace.output).toMatch(/stopped; everything (accepted|else) is stored/)
-    }
-    const lines = readObjectsIn(scratch.at('data/objects'))
-    const old = lines.filter(({ payload }) => payload !== NEW)
-    expect(lines.length - old.length).toBe(1)
-    ledger.expectKept(old, damaged)
+test.each(Object.entries(SPOILS))('%s', async (_name, spoil) => {
+  using scratch = new Scratch()
+  cpSync(made.at('data'), scratch.at('data'), { recursive: true })
+  const lane = scratch.at('data/lane-0')
+  const { damaged = [], setAside, says, dead } = spoil(lane)
+  const found = setAside && readFileSync(`${lane}/${setAside.segment}`).subarray(setAside.offset, setAside.end)
+  const isHeard = says.some((words) => String(words).startsWith('/error'))
+  const isJournal = ({ kind }: { kind: string }) => kind === 'journal_damage'
+  if (isHeard) expect((await verify(scratch.at('data'))).report.problems.filter(isJournal)).not.toEqual([])
+  const others = readdirSync(lane).filter((name) => !/^\d{16}\.(open|sealed)$/.test(name))
+  {
+    await using millrace = await Millrace.start(['--data', scratch.at('data')])
+    expect((await fetch(`${millrace.url}/healthz`)).status).toBe(200)
+    expect((await millrace.post('/payloads', 'application/json', NEW)).status).toBe(202)
+    expect(await millrace.stop()).toEqual({ code: 0, signal: null })
+    for (const words of says) expect(millrace.output).toMatch(words)
+    expect(millrace.output.match(/(error|warning): .*/g) ?? []).toHaveLength(says.length)
+    expect(millrace.output).toMatch(/stopped; everything (accepted|else) is stored/)
+  }
+  const lines = readObjectsIn(scratch.at('data/objects'))
+  const old = lines.filter(({ payload }) => payload !== NEW)
+  expect(lines.length - old.length).toBe(1)
+  ledger.expectKept(old, damaged)
 
-    const after = (await verify(scratch.at('data'))).report
-    expect(after.wrong > 0).toBe(says.some((words) => !String(words).startsWith('/warning')))
-    if (dead !== undefined) expect(after.dead.payloads).toBe(dead)
+  const after = (await verify(scratch.at('data'))).report
+  expect(after.wrong > 0).toBe(says.some((words) => !String(words).startsWith('/warning')))
+  if (dead !== undefined) expect(after.dead.payloads).toBe(dead)
 
-    if (setAside && found) {
-      const [copy = '', ...more] = readdirSync(`${lane}/corrupt`)
-      expect(more).toEqual([])
-      expect(copy).toBe(`${setAside.segment.slice(0, 16)}-${setAside.offset}.bytes`)
-      expect(readFileSync(`${lane}/corrupt/${copy}`).equals(found)).toBe(true)
-    }
-    const left = readdirSync(lane).filter((name) => name !== 'corrupt' && !name.endsWith('.open'))
-    expect(left.sort()).toEqual(others.sort())
+  if (setAside && found) {
+    const [copy = '', ...more] = readdirSync(`${lane}/corrupt`)
+    expect(more).toEqual([])
+    expect(copy).toBe(`${setAside.segment.slice(0, 16)}-${setAside.offset}.bytes`)
+    expect(readFileSync(`${lane}/corrupt/${copy}`).equals(found)).toBe(true)
+  }
+  const left = readdirSync(lane).filter((name) => name !== 'corrupt' && !name.endsWith('.open'))
+  expect(left.sort()).toEqual(others.sort())
 
-    await using again = await Millrace.start(['--data', scratch.at('data')])
-    expect(await again.stop()).toEqual({ code: 0, signal: null })
-    // Reported once: it is in `corrupt` now. What others have put there stands there still.
-    expect(again.output.match(/(error|warning): .*/g) ?? []).toHaveLength(others.length)
-  },
-  30_000,
-)
+  await using again = await Millrace.start(['--data', scratch.at('data')])
+  expect(await again.stop()).toEqual({ code: 0, signal: null })
+  // Reported once: it is in `corrupt` now. What others have put there stands there still.
+  expect(again.output.match(/(error|warning): .*/g) ?? []).toHaveLength(others.length)
+})
 
 test('a segment of a newer version: the start is refused, nothing is changed, and nothing is lost', async () => {
   using scratch = new Scratch()
@@ -232,7 +228,7 @@ test('a segment of a newer version: the start is refused, nothing is changed, an
   await using millrace = await Millrace.start(['--data', scratch.at('data')])
   expect(await millrace.stop()).toEqual({ code: 0, signal: null })
   ledger.expectKept(readObjectsIn(scratch.at('data/objects')))
-}, 30_000)
+})
 
 /** Flips a bit within a record's payload: its frame is lost, and no other. */
 function flipped(lane: string, segment: string, place: number): Spoiled {

@@ -60,39 +60,35 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 }
 
 // At the same time: most of it is waiting for the second that a parked delivery takes to look again.
-test.concurrent.each(Object.entries(FAULTS))(
-  '%s: kept, said, resumed by itself',
-  async (_name, fault) => {
-    using scratch = new Scratch()
-    await using store = new S3Store()
-    fault.spoil(store, scratch)
-    const args = ['--data', scratch.at('data'), '--to', `s3://${BUCKET}/mended`, '--linger', '20ms']
-    const env = fault.env?.(store, scratch) ?? s3Env(store.endpoint)
-    await using millrace = await Millrace.start(args, env)
-    const ledger = new Ledger(seeded(1))
-    expect(await ready(millrace)).toEqual({ status: 200, detail: undefined })
+test.concurrent.each(Object.entries(FAULTS))('%s: kept, said, resumed by itself', async (_name, fault) => {
+  using scratch = new Scratch()
+  await using store = new S3Store()
+  fault.spoil(store, scratch)
+  const args = ['--data', scratch.at('data'), '--to', `s3://${BUCKET}/mended`, '--linger', '20ms']
+  const env = fault.env?.(store, scratch) ?? s3Env(store.endpoint)
+  await using millrace = await Millrace.start(args, env)
+  const ledger = new Ledger(seeded(1))
+  expect(await ready(millrace)).toEqual({ status: 200, detail: undefined })
 
-    await ledger.post(millrace.url)
-    await millrace.printed(/error: parked/)
-    expect(await ready(millrace)).toEqual({ status: 503, detail: expect.stringMatching(fault.reason) })
-    expect(millrace.output).toMatch(fault.reason)
-    // Intake knows nothing of it. The second object is parked, too: whoever resumes does so by looking again.
-    await ledger.post(millrace.url)
-    await millrace.printed(/parked, (\S+):.*parked, (?!\1)\S+:/s)
-    expect(store.objects.size).toBe(0)
+  await ledger.post(millrace.url)
+  await millrace.printed(/error: parked/)
+  expect(await ready(millrace)).toEqual({ status: 503, detail: expect.stringMatching(fault.reason) })
+  expect(millrace.output).toMatch(fault.reason)
+  // Intake knows nothing of it. The second object is parked, too: whoever resumes does so by looking again.
+  await ledger.post(millrace.url)
+  await millrace.printed(/parked, (\S+):.*parked, (?!\1)\S+:/s)
+  expect(store.objects.size).toBe(0)
 
-    fault.mend(store, scratch)
-    await millrace.printed(/the destination takes objects again/)
-    expect(await ready(millrace)).toEqual({ status: 200, detail: undefined })
-    expect(store.objects.size).toBe(2)
-    await ledger.run(millrace.url, 2, () => ledger.kept.size >= 20)
-    expect(await millrace.stop()).toEqual({ code: 0, signal: null })
-    expect(ledger.unkept).toEqual([])
-    expect(store.wrongs).toEqual([])
-    ledger.expectKept(store.lines())
-  },
-  30_000,
-)
+  fault.mend(store, scratch)
+  await millrace.printed(/the destination takes objects again/)
+  expect(await ready(millrace)).toEqual({ status: 200, detail: undefined })
+  expect(store.objects.size).toBe(2)
+  await ledger.run(millrace.url, 2, () => ledger.kept.size >= 20)
+  expect(await millrace.stop()).toEqual({ code: 0, signal: null })
+  expect(ledger.unkept).toEqual([])
+  expect(store.wrongs).toEqual([])
+  ledger.expectKept(store.lines())
+})
 
 test('a stop while nothing is taken does not say that something is taken again; the next start delivers', async () => {
   using scratch = new Scratch()
@@ -112,7 +108,7 @@ test('a stop while nothing is taken does not say that something is taken again; 
   await using millrace = await Millrace.start(args, s3Env(store.endpoint))
   expect(await millrace.stop()).toEqual({ code: 0, signal: null })
   ledger.expectKept(store.lines())
-}, 30_000)
+})
 
 async function ready({ url }: Millrace): Promise<{ status: number; detail: string | undefined }> {
   const response = await fetch(`${url}/readyz`)

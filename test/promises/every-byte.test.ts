@@ -20,7 +20,6 @@ test.each([['zstd'], ['gzip'], ['none']])(
     expect(await millrace.stop()).toEqual({ code: 0, signal: null })
     expectEveryByte(readObjectsIn(scratch.at('data/objects')), posted)
   },
-  60_000,
 )
 
 test('names and lines are the documented ones', async () => {

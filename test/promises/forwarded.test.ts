@@ -74,7 +74,7 @@ test('with lanes everywhere: acks, receipts, where and verify; the lines are the
       'All that was accepted is there.',
     )
   }
-}, 30_000)
+})
 
 test('the longest payload that an edge takes fits a server with the same options', async () => {
   using scratch = new Scratch()
@@ -99,7 +99,7 @@ test('the longest payload that an edge takes fits a server with the same options
   await edge.stop()
   await server.stop()
   expect(readObjectsIn(scratch.at('objects'))).toHaveLength(101)
-}, 30_000)
+})
 
 test('what is too long for the servers parks, red and with the options to set; a server that takes it mends that', async () => {
   using scratch = new Scratch()
@@ -121,7 +121,7 @@ test('what is too long for the servers parks, red and with the options to set; a
   await edge.stop()
   await large.stop()
   expect(readObjectsIn(scratch.at('objects'))).toHaveLength(1)
-}, 30_000)
+})
 
 test('an edge before an edge', async () => {
   using scratch = new Scratch()
@@ -155,4 +155,4 @@ test('an edge before an edge', async () => {
   const lines = zstdDecompressSync(readFileSync(join(scratch.at('objects'), name))).toString()
   const head = `{"receipt":"${receipt}","index":`
   expect(lines.split('\n').map((line) => line.slice(0, head.length + 1))).toEqual([`${head}0`, `${head}1`, ''])
-}, 30_000)
+})

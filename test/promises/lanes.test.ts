@@ -140,7 +140,7 @@ test('lanes whose supervisor is killed in the middle of a long stop do not take 
   expect(await first.exited).toEqual({ code: null, signal: 'SIGKILL' })
   expect((await second.stop()).code).toBe(0)
   expect(lines(scratch)).toHaveLength(CONNECTIONS)
-}, 30_000)
+})
 
 test('as long as one lane of a killed supervisor lives, a new start waits for it and does not touch its journal', async () => {
   using scratch = new Scratch()

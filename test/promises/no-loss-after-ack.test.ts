@@ -28,7 +28,7 @@ test('kill -9 in the middle of a load, again and again: every acked payload is i
   expect(load.unanswered.size).toBeGreaterThan(0)
   expect(load.refusals).toEqual([])
   load.expectKept(readObjectsIn(scratch.at('data/objects')))
-}, 60_000)
+})
 
 test('SIGTERM in the middle of a load: exit 0, and every acked payload is in the objects exactly once', async () => {
   using scratch = new Scratch()

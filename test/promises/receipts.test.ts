@@ -49,7 +49,7 @@ test('a ledger removed under a running server is made again: what is stored from
   await using second = await Millrace.start(args)
   expect(await whereIs(second, kept)).toMatchObject({ state: 'stored' })
   expect(await whereIs(second, lost)).toMatchObject({ code: 'receipt_unknown' })
-}, 20_000)
+})
 
 test('a receipt leads to its lines, while it is pending, when it is stored, and after a restart', async () => {
   using scratch = new Scratch()
@@ -150,7 +150,7 @@ test('accepted = stored + pending + dead at every moment of a load, and across k
   const lines = readObjectsIn(scratch.at('data/objects'))
   expect([all.pending.payloads, all.dead.payloads, all.stored.payloads]).toEqual([0, 0, lines.length])
   load.expectKept(lines.filter(({ payload }) => payload !== '"last"'))
-}, 60_000)
+})
 
 test('/metrics says the same four numbers, and how puts fare', async () => {
   using scratch = new Scratch()

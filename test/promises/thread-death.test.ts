@@ -67,7 +67,7 @@ test('threads that die while objects are put: the jobs are run again by new ones
   expect(store.answers.get('PreconditionFailed')).toBe(1)
   expect(store.wrongs).toEqual([])
   ledger.expectKept(store.lines())
-}, 30_000)
+})
 
 test('a thread that cannot start is started again at each try, after a pause, until it can', async () => {
   using scratch = new Scratch()
@@ -135,7 +135,7 @@ test('a thread that dies while the destination is parked: it stays parked until 
   expect(reasons).toEqual([expect.stringContaining('403 AccessDenied')])
   expect(kinds).toEqual(['destination-parked', 'delivery-crash', 'destination-parked', 'destination-resumed'])
   expect(store.lines().map(({ payload }) => payload)).toEqual(['{"a":1}'])
-}, 30_000)
+})
 
 /** A place that no destination can be opened for: the thread throws as it starts. */
 const UNUSABLE = { kind: 's3' } as ThreadStart['place']

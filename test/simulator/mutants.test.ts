@@ -167,4 +167,4 @@ test('a segment that is delivered twice under two names', async () => {
 
 test('a wrapper without a bug: nothing is found', async () => {
   expect(await firstBreach(withFiles(() => ({})))).toBe('none')
-}, 60_000)
+})

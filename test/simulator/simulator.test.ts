@@ -27,7 +27,7 @@ test(`${SEEDS} seeds: what is acknowledged is stored, once, whatever happens`, a
     expect(summary.counts.get(`put: ${what}`)).toBeGreaterThan(0)
   }
   expect(summary.counts.get('payloads acknowledged')).toBeGreaterThan(10_000)
-}, 60_000)
+})
 
 test.each([
   // A segment's name that a killed life had not synced, gone with a later one's beside it.
@@ -46,7 +46,7 @@ test('a seed does the same each time, event by event', async () => {
     expect(second.coverage).toEqual(first.coverage)
     expect(lines.length).toBeGreaterThan(10)
   }
-}, 60_000)
+})
 
 test('another seed does something else', async () => {
   expect((await simulate(1)).digest).not.toBe((await simulate(2)).digest)

@@ -92,7 +92,6 @@ test.each([
     expect(failed.filter(({ path }) => path.includes('/lane-0/')).length).toBeGreaterThan(0)
     expect(syncedAgain(calls)).toEqual([])
   },
-  60_000,
 )
 
 test('the trace is read well: a file that is synced again after its sync has failed is found', () => {

@@ -35,15 +35,15 @@ beforeAll(async () => {
   await output(['tar', '-xzf', scratch.at(`${tarball}`), '--strip-components=1', '-C', home])
   for (const file of ['smoke.mjs', 'smoke-thread.mjs']) cpSync(join(import.meta.dir, file), join(user, file))
   writeFileSync(join(user, 'package.json'), '{"type":"module"}')
-}, 60_000)
+})
 
 test('it works on Node', async () => {
   expect(await output([NODE, 'smoke.mjs'])).toBe('fine')
-}, 30_000)
+})
 
 test('it works on Bun', async () => {
   expect(await output([process.execPath, 'smoke.mjs'])).toBe('fine')
-}, 30_000)
+})
 
 test('its types are there, and infer jobs and results; the examples keep to them', async () => {
   const typed = `import { Dispatcher } from 'millrace/dispatch'
@@ -58,7 +58,7 @@ test('its types are there, and infer jobs and results; the examples keep to them
   const strict = ['--strict', '--exactOptionalPropertyTypes', '--noEmit']
   const tsc = [process.execPath, join(ROOT, 'node_modules/typescript/bin/tsc')]
   expect(await output([...tsc, ...strict, ...options, ...files.map(({ name }) => name)])).toBe('')
-}, 30_000)
+})
 
 test('the server from code works on Bun, and has its types: those of a functionâ€™s payloads are what it says', async () => {
   const run = `import { millrace } from 'millrace'
@@ -90,7 +90,7 @@ test('the server from code works on Bun, and has its types: those of a functionâ
   ]
   const strict = ['--strict', '--exactOptionalPropertyTypes', '--noEmit']
   expect(await output([...tsc, ...strict, ...options, 'typed-server.ts'])).toBe('')
-}, 60_000)
+})
 
 test('it bundles for a browser, where nothing of Node is imported', async () => {
   const entry = join(user, 'browser.js')
@@ -99,4 +99,4 @@ test('it bundles for a browser, where nothing of Node is imported', async () => 
   const bundle = await outputs[0]?.text()
   expect(bundle).toContain('class Dispatcher')
   expect(bundle).not.toMatch(/(from|import|require)\s*\(?\s*["'](node|bun):/)
-}, 30_000)
+})
