@@ -74,6 +74,7 @@ export class Attempt {
 
 /** The start of an answer's body; its connection is freed, of a long one by closing. */
 export async function readStart(response: Response): Promise<string> {
+  if (response.headers.get('content-length') === '0') return ''
   const reader = response.body?.getReader()
   const decoder = new TextDecoder()
   let text = ''

@@ -88,5 +88,5 @@ export interface ReadableDestination extends Destination {
 
 /** Whether every part of an object's name stands for itself, in a URL as in a path. */
 export function isPlainName(name: string): boolean {
-  return name.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
+  return !/(?:^|\/)\.{0,2}(?:\/|$)/.test(name)
 }
