@@ -199,9 +199,10 @@ async function earlierReplay({ files }: Platform, data: FoundData, file: DeadFil
   const begun = await readReplay(files, siblingOf(file, REPLAYING_ENDING))
   const parts = begun && parseReceipt(begun.as)
   if (!begun || !parts) return undefined
+  if (await data.holds(parts)) return begun.as
+  // It may have been stored, and its file removed, while that was looked at.
   const entry = await data.entryOf(parts.lane, parts.segment, parts.tag)
-  const isKept = entry ? parts.place < entry.records : await data.holds(parts)
-  return isKept ? begun.as : undefined
+  return entry && parts.place < entry.records ? begun.as : undefined
 }
 
 /** The record is in the journal: what is left is to say so, and to remove the dead one. */

@@ -67,6 +67,72 @@ test('syncDirectory is fsync of that directory; a new directory is synced into e
   for (const parent of ['a/b', 'a', '.']) expect(synced).toContain(scratch.at(parent))
 })
 
+const MIB = 1 << 20
+
+/** Removes a file, and tells to which lengths it was cut, and whether its name was gone by then. */
+async function cutsOfRemoving(path: string): Promise<{ length: number; isNamed: boolean }[]> {
+  const cuts: { length: number; isNamed: boolean }[] = []
+  const open = fs.promises.open
+  const spy = spyOn(fs.promises, 'open').mockImplementation((async (path: string, flags: number) => {
+    const handle = await open(path, flags)
+    const truncate = handle.truncate.bind(handle)
+    handle.truncate = async (length = 0) => {
+      cuts.push({ length, isNamed: fs.existsSync(path) })
+      await truncate(length)
+    }
+    return handle
+  }) as typeof fs.promises.open)
+  spies.push(spy)
+  await systemFiles.remove(path)
+  spy.mockRestore()
+  return cuts
+}
+
+test('the bytes of a long file are freed step by step, when its name is gone', async () => {
+  using scratch = new Scratch()
+  fs.writeFileSync(scratch.at('long'), Buffer.alloc(7 * MIB))
+  const cuts = await cutsOfRemoving(scratch.at('long'))
+  expect(cuts).toEqual([5, 3, 1].map((length) => ({ length: length * MIB, isNamed: false })))
+  expect(fs.existsSync(scratch.at('long'))).toBe(false)
+})
+
+test('a file that has another name keeps its bytes there, and so does what a link names', async () => {
+  using scratch = new Scratch()
+  fs.writeFileSync(scratch.at('kept'), Buffer.alloc(7 * MIB, 1))
+  fs.linkSync(scratch.at('kept'), scratch.at('name'))
+  fs.symlinkSync(scratch.at('kept'), scratch.at('link'))
+  for (const name of ['name', 'link']) {
+    expect(await cutsOfRemoving(scratch.at(name))).toEqual([])
+    expect(fs.existsSync(scratch.at(name))).toBe(false)
+  }
+  expect(fs.readFileSync(scratch.at('kept')).equals(Buffer.alloc(7 * MIB, 1))).toBe(true)
+})
+
+test('removing what is not there is no error; what is no file is none to remove', async () => {
+  using scratch = new Scratch()
+  await systemFiles.remove(scratch.at('nothing'))
+  fs.mkdirSync(scratch.at('directory'))
+  await expect(systemFiles.remove(scratch.at('directory'))).rejects.toThrow()
+  Bun.spawnSync(['mkfifo', scratch.at('pipe')])
+  await systemFiles.remove(scratch.at('pipe'))
+  expect(fs.readdirSync(scratch.path)).toEqual(['directory'])
+})
+
+test('a file whose bytes cannot be freed step by step is removed all the same', async () => {
+  using scratch = new Scratch()
+  fs.writeFileSync(scratch.at('long'), Buffer.alloc(7 * MIB))
+  const open = fs.promises.open
+  const spy = spyOn(fs.promises, 'open').mockImplementation((async (path: string, flags: number) => {
+    const handle = await open(path, flags)
+    handle.truncate = () => Promise.reject(new Error('EIO'))
+    return handle
+  }) as typeof fs.promises.open)
+  spies.push(spy)
+  await systemFiles.remove(scratch.at('long'))
+  spy.mockRestore()
+  expect(fs.existsSync(scratch.at('long'))).toBe(false)
+})
+
 test('a directory where a file should be is named', async () => {
   using scratch = new Scratch()
   const file = await systemFiles.open(scratch.path, 'read')
