@@ -34,10 +34,7 @@ export interface Files {
   /** The file's length, or undefined when there is none. */
   sizeOf(path: string): Promise<number | undefined>
   rename(from: string, to: string): Promise<void>
-  /**
-   * Removes a file; no error when there is none. Its name is gone before its bytes are: whoever still reads it may find them
-   * cut off, and no name.
-   */
+  /** Removes a file; no error when there is none. */
   remove(path: string): Promise<void>
   /** Makes a directory and its parents, each made durable in its parent. */
   makeDirectory(path: string): Promise<void>
@@ -51,9 +48,6 @@ export interface Files {
  * than handing it to another thread and back. What waits for the disk is the sync.
  */
 const INLINE_WRITE_BYTES_MAX = 1 << 20
-
-/** While bytes are freed no sync of that file system ends: of 36 MiB at once 5 to 12 ms, of so many 1 to 2. */
-const FREE_STEP_BYTES = 2 << 20
 
 /** Directories whose names this process has seen made durable. */
 const durableDirectories = new Set<string>()
@@ -85,17 +79,7 @@ export const systemFiles: Files = {
     }
   },
   rename: (from, to) => fs.promises.rename(from, to),
-  async remove(path) {
-    // Not through a link, and nothing but a file: what can't be opened so has no bytes of its own.
-    const { O_RDWR, O_NOFOLLOW, O_NONBLOCK } = fs.constants
-    const file = await fs.promises.open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK).catch(() => undefined)
-    try {
-      await fs.promises.rm(path, { force: true })
-      if (file) await freeInSteps(file)
-    } finally {
-      await file?.close()
-    }
-  },
+  remove: (path) => fs.promises.rm(path, { force: true }),
   async makeDirectory(path) {
     const target = resolve(path)
     const firstMade = await fs.promises.mkdir(target, { recursive: true, mode: 0o700 })
@@ -127,20 +111,6 @@ export const systemFiles: Files = {
     const stat = await fs.promises.statfs(path)
     return { freeBytes: stat.bavail * stat.bsize, totalBytes: stat.blocks * stat.bsize }
   },
-}
-
-/** Frees a file's bytes, unless it has another name. If that fails they are freed at once when it is closed. */
-async function freeInSteps(file: fs.promises.FileHandle): Promise<void> {
-  try {
-    const { nlink, size } = await file.stat()
-    let left = nlink === 0 ? size : 0
-    while (left > FREE_STEP_BYTES) {
-      left -= FREE_STEP_BYTES
-      await file.truncate(left)
-    }
-  } catch {
-    // It has no name any longer, which is all that was asked.
-  }
 }
 
 class SystemFile implements OpenFile {
