@@ -4,7 +4,7 @@
  */
 
 import { recordBytesAt, setPlace, sourceAndTimeAt } from '../journal/record.ts'
-import { partitionKey } from './object-name.ts'
+import { hourOf } from './object-name.ts'
 
 /** How much of a segment is in memory at a time, and the record that reaches beyond it; or an eighth, if that's more. */
 const GATHERED_BYTES = 16 << 20
@@ -21,8 +21,8 @@ export interface RecordFrame {
 
 /** Of one segment. */
 export class BySource {
-  /** By source and hour: its number, in the order in which they first appear. */
-  readonly #numbers = new Map<string, number>()
+  /** By hour, of which there are few, and source: its number, in the order in which they first appear. */
+  readonly #numbers = new Map<number, Map<string, number>>()
   /** How long each one's records are together. */
   readonly #bytes: number[] = []
   /** Of every record, in the order of the file. */
@@ -42,7 +42,8 @@ export class BySource {
   count(body: Buffer): void {
     for (let position = 0; position < body.length; ) {
       const bytes = recordBytesAt(body, position)
-      const group = this.#numberOf(partitionKey(sourceAndTimeAt(body, position)))
+      const { source, receivedAtMs } = sourceAndTimeAt(body, position)
+      const group = this.#numberOf(source, hourOf(receivedAtMs))
       this.#bytes[group] = (this.#bytes[group] as number) + bytes
       this.#longest = Math.max(this.#longest, bytes)
       if (this.#records === this.#groups.length) this.#groups = grown(this.#groups)
@@ -102,11 +103,16 @@ export class BySource {
     return gathered
   }
 
-  #numberOf(key: string): number {
-    const known = this.#numbers.get(key)
+  #numberOf(source: string, hour: number): number {
+    let numbers = this.#numbers.get(hour)
+    if (!numbers) {
+      numbers = new Map()
+      this.#numbers.set(hour, numbers)
+    }
+    const known = numbers.get(source)
     if (known !== undefined) return known
     const number = this.#bytes.length
-    this.#numbers.set(key, number)
+    numbers.set(source, number)
     this.#bytes.push(0)
     return number
   }

@@ -18,6 +18,11 @@ const ZSTD_HASH_LOG = 12
  * lines of telemetry, logs, analytics and metrics 8 to 11 % less CPU, and objects from 3 % smaller to 2 % larger.
  */
 const ZSTD_WINDOW_LOG = 17
+/**
+ * What is shorter goes through the runtime's own function, which makes nothing besides: 5 KiB of lines take 10 us in place of
+ * 25. It knows no parameters but the level, which for so little looks about as far back as these say.
+ */
+const SHORT_BYTES_MAX = 32 * 1024
 const OUTPUT_CHUNK_BYTES = 256 * 1024
 
 /** A finished body. */
@@ -43,7 +48,7 @@ const NOTHING = new Uint8Array(0)
 /** What one object is compressed with. */
 interface Method {
   stream(): Transform
-  whole(bytes: Uint8Array): Buffer<ArrayBuffer>
+  whole(bytes: Uint8Array): Uint8Array
 }
 
 /**
@@ -71,7 +76,10 @@ function zstd({ isChecked }: { isChecked: boolean }): Method {
   }
   return {
     stream: () => zlib.createZstdCompress({ chunkSize: OUTPUT_CHUNK_BYTES, params }),
-    whole: (bytes) => zlib.zstdCompressSync(bytes, { params }),
+    whole(bytes) {
+      if (isChecked || bytes.length > SHORT_BYTES_MAX) return zlib.zstdCompressSync(bytes, { params })
+      return Bun.zstdCompressSync(bytes, { level: LEVEL })
+    },
   }
 }
 

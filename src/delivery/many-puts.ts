@@ -4,9 +4,15 @@ import type { OutgoingObject } from '../destination/destination.ts'
 import { type PatienceContext, putUntilStored, type Trouble } from './patience.ts'
 import type { There } from './taken.ts'
 
+/** Hears when a put is over, with what is there then if its object is stored. */
+type Ended = (there: There | undefined) => void
+
 /** Those of one segment. */
 export class ManyPuts {
   readonly #context: PatienceContext & { onMended: (trouble: Trouble) => void }
+  readonly #together: number
+  /** Those that wait for others to be begun with. */
+  #next: { object: OutgoingObject; ended: Ended }[] = []
   readonly #stop = new AbortController()
   #underWay = 0
   #isStopped = false
@@ -20,8 +26,12 @@ export class ManyPuts {
   readonly #alone = new Set<string>()
   #isParked = false
 
-  /** `signal` of the context ends all of them. */
-  constructor(context: PatienceContext) {
+  /**
+   * `signal` of the context ends all of them. They are begun `together` at once, or fewer where somebody waits for them: one by
+   * one each wakes the HTTP client's thread, and that takes as much as all else of its beginning.
+   */
+  constructor(context: PatienceContext, together = 1) {
+    this.#together = together
     const signal = AbortSignal.any([context.signal, this.#stop.signal])
     const onTrouble = (trouble: Trouble) => {
       if (trouble.kind === 'taken') this.#taken.add(trouble.object)
@@ -35,6 +45,7 @@ export class ManyPuts {
     this.#context = { ...context, signal, onTrouble, onMended: context.onTrouble }
   }
 
+  /** Those that are about to be begun are among them. */
   get underWay(): number {
     return this.#underWay
   }
@@ -44,10 +55,11 @@ export class ManyPuts {
     return this.#isStopped || this.#failure !== undefined
   }
 
-  /** Begins to put an object until it is stored; `ended` hears when it is over, with what is there then if it is stored. */
-  start(object: OutgoingObject, ended: (there: There | undefined) => void): void {
+  /** Begins to put an object until it is stored. */
+  start(object: OutgoingObject, ended: Ended): void {
     this.#underWay += 1
-    void this.#put(object, ended)
+    this.#next.push({ object, ended })
+    if (this.#next.length >= this.#together) this.#begin()
   }
 
   /**
@@ -55,6 +67,7 @@ export class ManyPuts {
    * own, which may last. Rejects when one of them failed.
    */
   async fewerThan(count: number, aloneMax?: number): Promise<'fewer' | 'blocked' | 'stopped'> {
+    if (this.#underWay >= count) this.#begin()
     const isBlocked = () => aloneMax !== undefined && this.#alone.size >= Math.min(aloneMax, this.#underWay)
     while (this.#underWay >= count && !this.isOver && !isBlocked()) {
       await new Promise<void>((resolve) => {
@@ -70,9 +83,14 @@ export class ManyPuts {
   /** Nobody waits for them any longer: puts under way are given up, to be repeated with the segment. */
   abandon(): void {
     this.#stop.abort()
+    this.#begin()
   }
 
-  async #put(object: OutgoingObject, ended: (there: There | undefined) => void): Promise<void> {
+  #begin(): void {
+    for (const { object, ended } of this.#next.splice(0)) void this.#put(object, ended)
+  }
+
+  async #put(object: OutgoingObject, ended: Ended): Promise<void> {
     let there: There | undefined
     try {
       there = await putUntilStored(object, this.#context)

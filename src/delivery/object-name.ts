@@ -13,9 +13,14 @@ export interface Partition {
 
 const HOUR_MS = 3_600_000
 
+/** The UTC hour, counted from 1970. */
+export function hourOf(receivedAtMs: number): number {
+  return Math.floor(receivedAtMs / HOUR_MS)
+}
+
 /** The same for all records of one source and UTC hour, and for no others. */
 export function partitionKey({ source, receivedAtMs }: Partition): string {
-  return `${source}/${Math.floor(receivedAtMs / HOUR_MS)}`
+  return `${source}/${hourOf(receivedAtMs)}`
 }
 
 /** `{source}/date=2026-11-21/hour=01/{node}-{lane}-{segment}-{tag}-{part}.ndjson.zst`. */

@@ -1,10 +1,12 @@
 /** An object in the making, with what its name and its line in the ledger need. */
 
+import type { LedgerObject } from '../observe/ledger-entry.ts'
 import type { ChunkPool } from './chunk-pool.ts'
 import type { Compressor } from './compressor.ts'
 import { ObjectEncoder } from './encode.ts'
 import { LineRuns } from './line-runs.ts'
 import type { Lines } from './lines.ts'
+import type { There } from './taken.ts'
 
 const CLOSE = Buffer.from('}\n')
 const CR = 0x0d
@@ -53,10 +55,12 @@ export class OpenObject {
     lines.closeLong()
   }
 
-  /** Which records its lines belong to, once it is done. */
-  runs() {
+  /** What the ledger says of it, once it is done and stored. */
+  inLedger(name: string, { linesBeyond, sha256, ...rest }: There): LedgerObject {
     this.#endRecord()
-    return this.#runs.list()
+    const hex = Buffer.from(sha256).toString('hex')
+    const stored = { name, ...rest, sha256: hex, lines: this.encoder.payloads, runs: this.#runs.list() }
+    return { ...stored, ...(linesBeyond > 0 && { linesBeyond }), ...(this.hasMade && { hasMade: true as const }) }
   }
 
   /** Nobody wants it any more. */

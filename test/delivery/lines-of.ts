@@ -77,7 +77,7 @@ export async function encoded(frames: readonly (readonly NewRecord[])[], lines =
   return {
     text: Buffer.from(body.whole()).toString(),
     payloads,
-    runs: object.runs(),
+    runs: object.inLedger('', { bytes: 0, sha256: new Uint8Array(), linesBeyond: 0 }).runs,
     misfits,
     recordBytes: bytes,
     statuses,
