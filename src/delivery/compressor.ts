@@ -20,7 +20,7 @@ const ZSTD_HASH_LOG = 12
 const ZSTD_WINDOW_LOG = 17
 /**
  * What is shorter goes through the runtime's own function, which makes nothing besides: 5 KiB of lines take 10 us in place of
- * 25. It knows no parameters but the level, which for so little looks about as far back as these say.
+ * 16. It knows no parameters but the level, which for so little looks about as far back as these say.
  */
 const SHORT_BYTES_MAX = 32 * 1024
 const OUTPUT_CHUNK_BYTES = 256 * 1024
