@@ -7,7 +7,7 @@ import { readRecord, recordBytes, type StoredRecord } from '../journal/record.ts
 import type { LedgerObject } from '../observe/ledger-entry.ts'
 import type { DeliveryContext } from './delivery-context.ts'
 import type { Letters } from './letters.ts'
-import { ManyPuts } from './many-puts.ts'
+import { type Flow, ManyPuts } from './many-puts.ts'
 import { objectName, partitionKey } from './object-name.ts'
 import { OpenObject } from './open-object.ts'
 import { LINES_RESTS } from './pace.ts'
@@ -15,12 +15,12 @@ import type { PatienceContext } from './patience.ts'
 import type { Seat } from './seat.ts'
 
 /**
- * How many objects of a segment may be on their way, and how many are begun at once, where there is one for each of its
- * sources. Of 20 payloads each, they take 144 us of CPU begun one by one, and 120 so.
+ * Of objects of a segment that has one for each of its sources: from 32 to 64 are on their way. Of 20 payloads each, they take
+ * 144 us of CPU begun one by one, and 120 so.
  */
-const MANY = { underWayMax: 64, together: 32 }
-/** The same for others: one is made while another is on its way. */
-const FEW = { underWayMax: 1, together: 1 }
+const MANY: Flow = { underWayMax: 64, together: 32, togetherBytes: 256 * 1024 }
+/** Of others: one is made while another is on its way. */
+const FEW: Flow = { underWayMax: 1, together: 1, togetherBytes: 0 }
 /** With so many of them in trouble of their own, others have their turn at being put in order. */
 const ALONE_MAX = 16
 /** So many bytes of those that are left wait for as long as it takes; with more the segment waits without any. */
@@ -61,7 +61,6 @@ export class LineObjects {
   readonly #header: SegmentHeader
   readonly #context: LinePuts
   readonly #order: Order
-  readonly #flow: typeof MANY
   readonly #puts: ManyPuts
   /** By source and hour. */
   readonly #open = new Map<string, OpenObject>()
@@ -85,8 +84,7 @@ export class LineObjects {
     this.#header = header
     this.#context = context
     this.#order = order
-    this.#flow = order === 'by-source' && !context.destination.isOneByOne ? MANY : FEW
-    this.#puts = new ManyPuts(context, this.#flow.together)
+    this.#puts = new ManyPuts(context, order === 'by-source' && !context.destination.isOneByOne ? MANY : FEW)
   }
 
   /**
@@ -225,14 +223,11 @@ export class LineObjects {
   /** Ends an object and begins to put it; others encode while as many are on their way as may be. */
   async #finish(key: string, object: OpenObject): Promise<'done' | Halt> {
     const { seat } = this.#context
-    const { underWayMax, together } = this.#flow
     const begun = await this.#beginPut(key, object)
     if (begun !== 'done') return begun
-    if (this.#puts.underWay < underWayMax) return 'done'
+    if (!this.#puts.isFull) return 'done'
     seat.leave()
-    // Until there is room for as many as are begun at once.
-    const most = underWayMax - together + 1
-    const are = await this.#puts.fewerThan(most, this.#order === 'by-source' ? ALONE_MAX : undefined)
+    const are = await this.#puts.room(this.#order === 'by-source' ? ALONE_MAX : undefined)
     if (are !== 'fewer') return are
     // Only now, with nothing in hand that holds the object's bytes: the next turn may be many objects away.
     this.#sweep()
