@@ -31,7 +31,6 @@ class Client {
     const { hostname, port } = new URL(millrace.url)
     this.#socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
     this.#socket.on('data', (data: Buffer) => {
-      this.text += data
       this.#hears(`${data}`)
     })
     this.#socket.on('error', () => {})
@@ -68,9 +67,10 @@ class Client {
     this.#socket.destroy()
   }
 
-  /** Waits until so many answers have come, or no more can; their statuses. */
+  /** Waits until so many answers have come, the last of them whole; their statuses. Rejects when no more can come. */
   async statuses(count: number): Promise<number[]> {
-    while (!this.#isClosed && (this.#statuses.length < count || !/\r\n\r\n.*}$/s.test(this.#rest))) {
+    while (this.#statuses.length < count || !/\r\n\r\n.*}$/s.test(this.#rest)) {
+      if (this.#isClosed) throw new Error(`closed after ${this.#statuses.length} answers of ${count}: ${this.#rest}`)
       await new Promise<void>((resolve) => {
         this.#heard = resolve
       })
@@ -80,6 +80,7 @@ class Client {
 
   /** Looks at no byte of long answers twice: they may come in very many pieces. */
   #hears(data: string): void {
+    this.text += data
     this.#rest += data
     let end = 0
     for (const line of this.#rest.matchAll(/HTTP\/1\.1 (\d+) .*\r\n/g)) {
